@@ -1,0 +1,339 @@
+"""The vocabulary between the bot and a venue, and the manual for whoever writes an adapter.
+
+Owns the words (`Scope`, `OpenOrder`, `Receipt`, `Reading`, `KeyFacts`, `Capabilities`), the signer
+and adapter protocols, and the `VenueError` tree. Never does I/O, never knows a venue.
+
+How to write an adapter, in seven rules:
+
+1. Cancel and read every *order class* of the venue: each kind of order that has a call of its own.
+   What cannot be read or cancelled at all is named in `Capabilities.blind_to`.
+2. An acknowledgement is a `Receipt`, never a result. Only a `Reading` says what is on the book.
+3. After the first byte of a call nothing is raised. A class that failed is a `Receipt` or an
+   `Unread` that carries its `VenueError`.
+4. An absent list, a half page, a reply that does not match its model: never "no orders", always
+   `VenueReplyInvalid`.
+5. No loop until flat, no retry, no sleep. `bot.flow.verify` owns control flow; `adapters.pacing`
+   says when a call may leave; `adapters.link` obeys it.
+6. A scope never widens. What one call cannot express is done order by order.
+7. Take a signer, never a key. Sign the very bytes that are sent; time comes in as an argument.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum, IntEnum
+from typing import NewType, Protocol
+
+from pydantic import SecretStr
+
+OrderClass = NewType("OrderClass", str)
+"""One kind of order with its own way to cancel or read it, such as `linear` or `spot stop`."""
+
+
+class Protective(Enum):
+    """What a run does with stops, TP/SL, trailing and reduce-only orders."""
+
+    CANCEL = "cancel"
+    KEEP = "keep"
+
+
+class Priority(IntEnum):
+    """Who goes first when a budget is short; lower goes first."""
+
+    CANCEL = 0
+    READING = 1
+    OTHER = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """Which orders of one account a target names.
+
+    Everything when `symbols` is empty and `order_id` is None; only orders of `symbols` otherwise;
+    only the one order when `order_id` is given too (then `symbols` holds exactly its symbol).
+    """
+
+    symbols: tuple[str, ...] = ()
+    """Venue symbols in capitals, sorted, without duplicates."""
+    order_id: str | None = None
+    """The venue's order id or the client's own id."""
+    protective: Protective = Protective.CANCEL
+    classes_off: tuple[OrderClass, ...] = ()
+    """Order classes that the config switches off; printed as "not covered"."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenOrder:
+    """One order that the venue says is open."""
+
+    order_class: OrderClass
+    symbol: str
+    order_id: str
+    client_id: str = ""
+    created: datetime | None = None
+    """Venue time of creation, aware UTC; None if the venue does not say."""
+    is_protective: bool = False
+    """A stop, TP/SL, trailing or reduce-only order."""
+    route: tuple[tuple[str, str], ...] = ()
+    """Venue words that `cancel_orders` needs again, such as `(("orderFilter", "tpslOrder"),)`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What the venue said to one cancel call, or to one order of a batch. Evidence, not success."""
+
+    order_class: OrderClass
+    call: str
+    """The call in a few words for a person, such as `cancel-all linear USDT`."""
+    accepted: int | None = None
+    """How many orders the venue says it accepted for cancelling; None if it does not say."""
+    capped: bool = False
+    """The venue's cap for one call was hit: more may rest."""
+    error: VenueError | None = None
+    """Why the cancel was not acknowledged; None means that the venue acknowledged it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unread:
+    """An order class that a reading could not read, or could not read to its end."""
+
+    order_class: OrderClass
+    error: VenueError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One look at all open orders in a scope."""
+
+    orders: tuple[OpenOrder, ...] = ()
+    unread: tuple[Unread, ...] = ()
+    has_more: tuple[OrderClass, ...] = ()
+    """Classes whose later pages were not asked for, because `pages_max` was reached."""
+
+    @property
+    def is_clean(self) -> bool:
+        """Tell whether every class of the scope was read completely and nothing was found."""
+        return not self.orders and not self.unread and not self.has_more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyFacts:
+    """What the venue itself says of a key."""
+
+    account_uid: str
+    """The venue's own id of the account that the key belongs to."""
+    can_cancel: bool | None = None
+    """None where the venue does not say."""
+    can_withdraw: bool | None = None
+    is_read_only: bool | None = None
+    bound_addresses: tuple[str, ...] = ()
+    """Empty: not bound to an address."""
+    expires: datetime | None = None
+    warnings: tuple[str, ...] = ()
+    """Sentences for an operator, such as "the key may transfer between wallets"."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What an adapter can do, stated rather than discovered."""
+
+    order_classes: tuple[OrderClass, ...]
+    symbol_classes: tuple[OrderClass, ...]
+    """Classes that a scope by symbol reaches; the others cannot be told apart by symbol."""
+    blind_to: tuple[str, ...]
+    """Sentences naming what this adapter cannot see. They stand beside every FLAT."""
+    reread_after_s: float
+    """Least seconds between the two clean readings that make FLAT."""
+    orders_per_cancel_max: int
+    """How many orders one batch of `cancel_orders` carries."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instruments:
+    """The symbols that a venue lists, with the moment they were read."""
+
+    symbols: frozenset[str]
+    read_at: datetime
+
+
+class ApiKeySigner(Protocol):
+    """Signs for a key that is named by an API key string (Bybit: HMAC-SHA256 or RSA)."""
+
+    @property
+    def api_key(self) -> str:
+        """The public half, sent in a header. Never logged."""
+        ...
+
+    @property
+    def budget_id(self) -> str:
+        """A digest that names this key in budgets and logs without revealing it."""
+        ...
+
+    async def sign(self, message: bytes) -> str:
+        """Sign `message`; the text is encoded as the venue expects it in a header."""
+        ...
+
+
+class Purpose(Enum):
+    """What calls are made for: it decides how they queue for a budget."""
+
+    RUN = "run"
+    """Cancels go first, then readings; a share of every budget is kept for these."""
+    LOOK = "look"
+    """Previews, checks, instrument lists: they wait behind every run."""
+
+
+class Venue(Protocol):
+    """A venue at one base URL, for the life of the process: what `connect()` yields."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What every adapter of this venue can do."""
+        ...
+
+    async def instruments(self) -> Instruments:
+        """Return the symbols that the venue lists, from memory, disk or the venue.
+
+        Raises:
+            VenueError: the list cannot be had; symbols stay unchecked.
+        """
+        ...
+
+    def signer(self, secret: SecretStr) -> ApiKeySigner:
+        """Make the signer from a secret document (JSON text in the venue's own shape).
+
+        Raises:
+            VenueAuthRefused: the document does not have that shape; says which field, never a value.
+        """
+        ...
+
+    def adapter(self, signer: ApiKeySigner, *, purpose: Purpose) -> VenueAdapter:
+        """Join this venue and a signer for the life of one run, preview or check."""
+        ...
+
+
+class VenueAdapter(Protocol):
+    """One key, one run. The caller never overlaps two methods of one adapter."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this adapter can do."""
+        ...
+
+    async def cancel_all(self, scope: Scope) -> tuple[Receipt, ...]:
+        """Cancel every order class in scope once, side by side: one round."""
+        ...
+
+    async def cancel_orders(self, orders: Sequence[OpenOrder]) -> tuple[Receipt, ...]:
+        """Cancel these orders, one receipt each, in the venue's batches."""
+        ...
+
+    async def open_orders(self, scope: Scope, *, pages_max: int) -> Reading:
+        """Read all open orders in scope, at most `pages_max` pages of each class."""
+        ...
+
+    async def check(self) -> KeyFacts:
+        """Ask the venue whose key this is and what it may do.
+
+        Raises:
+            VenueError: the venue did not answer; nothing is assumed.
+        """
+        ...
+
+
+@dataclass(kw_only=True, eq=False)
+class VenueError(Exception):
+    """Something went wrong between us and a venue. The only family that leaves `adapters`.
+
+    VenueError
+    ├─ VenueNotReached      nothing was sent (DNS, connect, TLS)
+    ├─ VenueOutcomeUnknown  sent, but no whole answer (timeout, reset, cut, 5xx)
+    ├─ VenueReplyInvalid    an answer that does not match its model
+    ├─ VenueRefused         understood and refused; the venue's code is kept
+    ├─ VenueThrottled       too fast; `retry_after_s` says how long to wait
+    ├─ VenueBanned          the venue has shut out our address until `until`
+    └─ VenueAuthRefused     key, signature, clock or address refused
+    """
+
+    user_message: str
+    """What happened, safe to show in Slack: no key, no signature, no body."""
+    remedy: str = ""
+    """What a person should do; empty if nothing helps but waiting."""
+    venue_code: str = ""
+    """The venue's own code, such as `10005`; empty if it gave none."""
+    code: str = field(default="venue", init=False)
+    retryable: bool = field(default=True, init=False)
+
+    def __post_init__(self) -> None:
+        if type(self) is VenueError:
+            raise TypeError("VenueError is abstract: raise one of its kinds")
+        Exception.__init__(self, self.user_message)
+
+    def __str__(self) -> str:
+        return self.user_message
+
+
+@dataclass(kw_only=True, eq=False)
+class VenueNotReached(VenueError):
+    """Nothing was sent: name lookup, connect or TLS failed, or a budget had no room in time."""
+
+    code: str = field(default="venue_not_reached", init=False)
+
+
+@dataclass(kw_only=True, eq=False)
+class VenueOutcomeUnknown(VenueError):
+    """The call was sent and no whole answer came. It may or may not have taken effect."""
+
+    code: str = field(default="venue_outcome_unknown", init=False)
+
+
+@dataclass(kw_only=True, eq=False)
+class VenueReplyInvalid(VenueError):
+    """The venue answered with something that does not match its model, perhaps under HTTP 200."""
+
+    code: str = field(default="venue_reply_invalid", init=False)
+
+
+@dataclass(kw_only=True, eq=False)
+class VenueRefused(VenueError):
+    """The venue understood the call and refused it."""
+
+    is_retryable: bool = False
+    code: str = field(default="venue_refused", init=False)
+
+    def __post_init__(self) -> None:
+        super(VenueRefused, self).__post_init__()
+        self.retryable = self.is_retryable
+
+
+@dataclass(kw_only=True, eq=False)
+class VenueThrottled(VenueError):
+    """The venue says that we are too fast."""
+
+    retry_after_s: float = 1.0
+    code: str = field(default="venue_throttled", init=False)
+
+
+@dataclass(kw_only=True, eq=False)
+class VenueBanned(VenueError):
+    """The venue has shut out our address. Calling again makes it worse."""
+
+    until: datetime
+    code: str = field(default="venue_banned", init=False)
+    retryable: bool = field(default=False, init=False)
+
+
+@dataclass(kw_only=True, eq=False)
+class VenueAuthRefused(VenueError):
+    """The venue refused the key, the signature, the clock or the address."""
+
+    is_clock: bool = False
+    """The timestamp was refused: measuring the clock again may help."""
+    code: str = field(default="venue_auth_refused", init=False)
+    retryable: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        super(VenueAuthRefused, self).__post_init__()
+        self.retryable = self.is_clock

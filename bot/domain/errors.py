@@ -1,0 +1,50 @@
+"""Errors of the bot itself: wrong commands, wrong configuration, unreadable secrets.
+
+Owns the `BotError` tree. Never holds a secret: `user_message` and `remedy` may be shown in Slack.
+
+BotError
+├─ UsageError   a command that cannot be understood or may not be expressed
+├─ ConfigError  start only; the process exits with 78
+└─ SecretError  a key source is sealed, unreachable, denies, or lacks the path
+"""
+
+from __future__ import annotations
+
+
+class BotError(Exception):
+    """A path stops here for a reason that a person can act on."""
+
+    code = "bot"
+    retryable = False
+
+    def __init__(self, *, user_message: str, remedy: str = "") -> None:
+        if type(self) is BotError:
+            raise TypeError("BotError is abstract: raise one of its kinds")
+        super().__init__(user_message)
+        self.user_message = user_message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.user_message} {self.remedy}".strip()
+
+
+class UsageError(BotError):
+    """The command is wrong; the message says which word, the remedy what to type."""
+
+    code = "usage"
+
+
+class ConfigError(BotError):
+    """The configuration is wrong; the message names file and key."""
+
+    code = "config"
+
+
+class SecretError(BotError):
+    """A secret could not be read; the message names its path, never its value."""
+
+    code = "secret"
+
+    def __init__(self, *, user_message: str, remedy: str = "", is_retryable: bool = False) -> None:
+        super().__init__(user_message=user_message, remedy=remedy)
+        self.retryable = is_retryable

@@ -1,0 +1,279 @@
+"""What would be done: a command made concrete against the accounts that exist.
+
+Owns `AccountEntry`, `Directory`, `Target`, `Plan`, `resolve()` and the digest. Pure: no clock, no
+I/O. Never guesses: a word that names nothing is refused with the nearest spellings.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from adapters.contract import Capabilities, OrderClass, Protective, Scope
+from bot.domain import event
+from bot.domain.command import Cancel
+from bot.domain.errors import UsageError
+from policies import evaluate
+from policies.model import Account, Actor, Policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountEntry:
+    """One account of the config: our name for one set of credentials at a venue."""
+
+    name: str
+    venue: str
+    base_url: str
+    uid: str
+    """The venue's own id of this account; the key must match it."""
+    key: str
+    """Where the key source finds the key that can cancel."""
+    capabilities: Capabilities
+    read_key: str | None = None
+    tags: tuple[tuple[str, str], ...] = ()
+    protective: Protective = Protective.CANCEL
+    classes_off: tuple[OrderClass, ...] = ()
+
+    def for_policy(self) -> Account:
+        """Return what policies need to know of it."""
+        return Account(name=self.name, venue=self.venue, tags=self.tags)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Directory:
+    """Every account of the config, in its order."""
+
+    accounts: tuple[AccountEntry, ...]
+
+    def find(self, name: str) -> AccountEntry | None:
+        """Return the account of that name, or None."""
+        return next((account for account in self.accounts if account.name == name), None)
+
+    @property
+    def words(self) -> frozenset[str]:
+        """Every word that names accounts: their names and venues."""
+        return frozenset(
+            word for account in self.accounts for word in (account.name, account.venue)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One account with the scope that a plan names there."""
+
+    account: str
+    venue: str
+    base_url: str
+    uid: str
+    scope: Scope
+    order_classes: tuple[OrderClass, ...]
+    """The classes that the run cancels and reads."""
+    key: str
+    read_key: str | None = None
+    tags: tuple[tuple[str, str], ...] = ()
+    not_covered: tuple[str, ...] = ()
+    """Classes that exist at the venue and are not in this target, in words."""
+    blind_to: tuple[str, ...] = ()
+
+    def for_policy(self) -> Account:
+        """Return what policies need to know of it."""
+        return Account(name=self.account, venue=self.venue, tags=self.tags)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a request would do. Stored with the request; the digest binds votes to it."""
+
+    targets: tuple[Target, ...]
+    left_out: tuple[str, ...] = ()
+    """Accounts that the words name and the requester may not ask for."""
+    is_symbols_checked: bool = True
+    """False: a venue's instrument list could not be had, so symbols may be mistyped."""
+
+
+def digest(plan: Plan, *, request_id: str) -> str:
+    """Bind a plan to one request: SHA-256 over canonical JSON, 64 hex digits.
+
+    With an empty `request_id` it tells whether two plans would do the same.
+    """
+    targets = [
+        {
+            "account": target.account,
+            "venue": target.venue,
+            "base_url": target.base_url,
+            "uid": target.uid,
+            "symbols": list(target.scope.symbols),
+            "order_id": target.scope.order_id,
+            "order_classes": list(target.order_classes),
+            "protective": target.scope.protective.value,
+        }
+        for target in plan.targets
+    ]
+    text = event.canonical({"request_id": request_id, "targets": targets})
+    return hashlib.sha256(text).hexdigest()
+
+
+def changes(plan: Plan, directory: Directory) -> tuple[str, ...]:
+    """Say what the config has changed under a plan since it was made; empty if nothing."""
+    found = []
+    for target in plan.targets:
+        entry = directory.find(target.account)
+        if entry is None:
+            found.append(f"{target.account} is gone from the config")
+            continue
+        now = {
+            "venue": (target.venue, entry.venue),
+            "base URL": (target.base_url, entry.base_url),
+            "uid": (target.uid, entry.uid),
+            "key path": (target.key, entry.key),
+            "tags": (target.tags, entry.tags),
+            "protective orders": (target.scope.protective, entry.protective),
+            "classes switched off": (target.scope.classes_off, entry.classes_off),
+        }
+        found += [f"{target.account}: {what} changed" for what, (a, b) in now.items() if a != b]
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grounds:
+    """What a command is resolved against."""
+
+    directory: Directory
+    policy: Policy
+    requester: Actor
+    targets_max: int
+    symbols: Mapping[tuple[str, str], frozenset[str] | None] = field(default_factory=dict)
+    """Per (venue, base URL) the symbols that the venue lists; None: could not be had."""
+
+
+def resolve(command: Cancel, grounds: Grounds) -> Plan:
+    """Make a plan from a command.
+
+    Raises:
+        UsageError: a word names nothing, an account named outright may not be asked for, a symbol
+            is not listed, or the scope cannot be expressed there.
+    """
+    named = _named(command, grounds.directory)
+    allowed = [account for account in named if not _objections(account, grounds)]
+    refused = [account for account in named if account not in allowed]
+    outright = [account for account in refused if account.name in command.words]
+    if outright or not allowed:
+        account = (outright or refused)[0]
+        raise UsageError(
+            user_message=f"You may not ask for {account.name}.",
+            remedy=_objections(account, grounds)[0],
+        )
+    if len(allowed) > grounds.targets_max:
+        raise UsageError(
+            user_message=f"{len(allowed)} accounts are more than the {grounds.targets_max} allowed.",
+            remedy="Narrow the command by venue or tag.",
+        )
+    is_checked = _check_symbols(command, allowed, grounds.symbols)
+    targets = tuple(_target(command, account) for account in allowed)
+    return Plan(
+        targets=tuple(sorted(targets, key=lambda target: (target.venue, target.account))),
+        left_out=tuple(sorted(account.name for account in refused)),
+        is_symbols_checked=is_checked,
+    )
+
+
+def _objections(account: AccountEntry, grounds: Grounds) -> list[str]:
+    reasons = evaluate.may_ask(grounds.policy, grounds.requester, account.for_policy())
+    return [reason.text for reason in reasons]
+
+
+def _named(command: Cancel, directory: Directory) -> list[AccountEntry]:
+    if command.is_all:
+        return list(directory.accounts)
+    for word in command.words:
+        if word not in directory.words:
+            raise UsageError(
+                user_message=f'"{word}" is not an account or a venue.',
+                remedy=_nearest(word, directory.words),
+            )
+    named = [
+        account
+        for account in directory.accounts
+        if not command.words or account.name in command.words or account.venue in command.words
+    ]
+    for key, value in command.tags:
+        _check_tag(key, value, directory)
+        named = [account for account in named if (key, value) in account.tags]
+    if not named:
+        raise UsageError(
+            user_message="No account matches all of these words and tags.",
+            remedy="All tags must match one account; try fewer.",
+        )
+    return named
+
+
+def _check_tag(key: str, value: str, directory: Directory) -> None:
+    known = {f"{k}={v}" for account in directory.accounts for k, v in account.tags}
+    if f"{key}={value}" not in known:
+        raise UsageError(
+            user_message=f'No account has the tag "{key}={value}".',
+            remedy=_nearest(f"{key}={value}", known),
+        )
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    ordered = sorted(known)
+    close = difflib.get_close_matches(word, ordered, n=3, cutoff=0.5)
+    if close:
+        return f"Did you mean {' or '.join(close)}?"
+    shown = ", ".join(ordered[:12])
+    return f"Known: {shown}{', …' if len(ordered) > 12 else ''}."
+
+
+def _check_symbols(
+    command: Cancel,
+    accounts: Iterable[AccountEntry],
+    listed: Mapping[tuple[str, str], frozenset[str] | None],
+) -> bool:
+    """Refuse a symbol that no named venue lists; tell whether every list could be had."""
+    wanted = command.symbols or ((command.order[0],) if command.order else ())
+    if not wanted:
+        return True
+    lists = [listed.get((account.venue, account.base_url)) for account in accounts]
+    if any(symbols is None for symbols in lists):
+        return False
+    known = frozenset[str]().union(*(symbols for symbols in lists if symbols is not None))
+    for symbol in wanted:
+        if symbol not in known:
+            close = difflib.get_close_matches(symbol, sorted(known), n=3, cutoff=0.6)
+            raise UsageError(
+                user_message=f'No venue named here lists the symbol "{symbol}".',
+                remedy=f"Did you mean {' or '.join(close)}?" if close else "Check its spelling.",
+            )
+    return True
+
+
+def _target(command: Cancel, account: AccountEntry) -> Target:
+    known = account.capabilities
+    is_partial = bool(command.symbols or command.order)
+    reach = known.symbol_classes if is_partial else known.order_classes
+    classes = tuple(name for name in reach if name not in account.classes_off)
+    unreached = [name for name in known.order_classes if name not in reach]
+    not_covered = [f"{name} (switched off in the config)" for name in account.classes_off]
+    not_covered += [f"{name} (cannot be told apart by symbol)" for name in unreached]
+    symbols = command.symbols or ((command.order[0],) if command.order else ())
+    return Target(
+        account=account.name,
+        venue=account.venue,
+        base_url=account.base_url,
+        uid=account.uid,
+        scope=Scope(
+            symbols=tuple(sorted(set(symbols))),
+            order_id=command.order[1] if command.order else None,
+            protective=account.protective,
+            classes_off=account.classes_off,
+        ),
+        order_classes=classes,
+        key=account.key,
+        read_key=account.read_key,
+        tags=account.tags,
+        not_covered=tuple(not_covered),
+        blind_to=known.blind_to,
+    )

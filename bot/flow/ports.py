@@ -1,0 +1,202 @@
+"""What the flow needs from the world, as protocols.
+
+Owns the ports `RequestStore`, `Journal`, `KeySource`, `Venues`, `People` and `Clock`, and the small
+values that cross them. Never implements one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from pydantic import SecretStr
+
+from adapters.contract import Venue
+from bot.domain.event import Event
+from bot.domain.request import Request, RequestState
+from bot.domain.result import TargetStatus
+from policies.model import Actor, Vote
+
+
+class Clock(Protocol):
+    """Both clocks of the program."""
+
+    def now(self) -> datetime:
+        """Wall time, aware UTC: for records and for clocks that outlive the process."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never jump, on the event loop's clock: for waits and deadlines."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submitted:
+    """How the store took a new request."""
+
+    request: Request
+    """The new one, or the one that stood in its way."""
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """What the deciding vote writes in one transaction."""
+
+    request_id: str
+    decided_at: datetime
+    verdict_at: datetime
+    consent_ends_at: datetime
+    event: Event
+    owner: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A lease on one key: only its holder sends for the targets that share the key."""
+
+    key: str
+    fence: int
+    """Rises with every change of holder; a write with an older fence is refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line for the journal: where a target stands, and the event that says so."""
+
+    request_id: str
+    claim: Claim
+    status: TargetStatus | None = None
+    event: Event | None = None
+
+
+class RequestStore(Protocol):
+    """Requests, votes, deliveries and leases. Each method is one transaction.
+
+    Raises:
+        StoreDown: the database did not answer in time (`bot.flow.ports.StoreDown`).
+    """
+
+    async def submit(self, request: Request, *, event: Event, delivery: str) -> Submitted:
+        """Store a PENDING request; a pending one of the same plan or person stands in its way."""
+        ...
+
+    async def find(self, request_id: str) -> Request | None:
+        """Return a request by its id."""
+        ...
+
+    async def open_requests(self) -> tuple[Request, ...]:
+        """Return every PENDING and RUNNING request, oldest first."""
+        ...
+
+    async def votes(self, request_id: str) -> tuple[Vote, ...]:
+        """Return the newest vote of each person, oldest first."""
+        ...
+
+    async def cast(self, vote: Vote, *, event: Event, delivery: str) -> bool:
+        """Store a vote on a PENDING request; False if this delivery was seen or it has ended."""
+        ...
+
+    async def note(self, event: Event, *, delivery: str) -> bool:
+        """Append an event that changes no state, such as an ignored vote; False if seen."""
+        ...
+
+    async def start(self, start: Start, *, votes_seen: int) -> Request | None:
+        """Swap PENDING for RUNNING and claim its keys; None if somebody else was first.
+
+        `votes_seen` is how many votes the decision was made from: if another has come since, the
+        swap is lost and the decision must be made again.
+        """
+        ...
+
+    async def end(
+        self, request_id: str, *, expect: RequestState, to: RequestState, why: str, event: Event
+    ) -> Request | None:
+        """Swap `expect` for a final state; None if the request was not in `expect`."""
+        ...
+
+    async def counted(
+        self,
+        request_id: str,
+        counts: Sequence[tuple[str, int | None]],
+        *,
+        notes: Sequence[str] = (),
+    ) -> Request | None:
+        """Store the preview of a request, and what its card has to warn of; None if it ended."""
+        ...
+
+    async def stop_chase(self, request_id: str, *, by: str, event: Event) -> Request | None:
+        """Record who stopped the chase; None if the request is not RUNNING or it was stopped."""
+        ...
+
+    async def statuses(self, request_id: str) -> tuple[TargetStatus, ...]:
+        """Return where the targets of a run stand, in the plan's order."""
+        ...
+
+    async def claim(self, keys: Sequence[str], *, owner: str, lease_s: float) -> tuple[Claim, ...]:
+        """Take or renew the leases on these keys; those held by others are left out."""
+        ...
+
+    async def release(self, *, owner: str) -> None:
+        """Give every lease of this owner back."""
+        ...
+
+    async def chain_head(self) -> str:
+        """Return the hash of the newest event."""
+        ...
+
+
+class Journal(Protocol):
+    """Takes records from the venue loop without ever making it wait."""
+
+    def put(self, entry: Entry) -> None:
+        """Queue an entry; it is committed in groups, or spooled while the database is down."""
+        ...
+
+    async def flush(self) -> None:
+        """Wait until everything queued so far is durable."""
+        ...
+
+
+class KeySource(Protocol):
+    """Where keys come from."""
+
+    async def read(self, path: str) -> SecretStr:
+        """Return the secret document at `path`, JSON text in the venue's own shape.
+
+        Raises:
+            SecretError: with `retryable` where trying again may help.
+        """
+        ...
+
+
+class Venues(Protocol):
+    """The venues that are open in this process."""
+
+    def venue(self, name: str, base_url: str) -> Venue:
+        """Return the venue link for a target."""
+        ...
+
+
+class People(Protocol):
+    """Who somebody is, as Slack says."""
+
+    async def actor(self, user_id: str, *, team_id: str | None) -> Actor:
+        """Read a person's standing afresh; an Actor with `read_at` None if Slack cannot tell.
+
+        `team_id` is the clicker's own workspace from the signed payload; it is kept as it is.
+        """
+        ...
+
+    async def roster(self, users: frozenset[str], groups: frozenset[str]) -> tuple[Actor, ...] | None:
+        """Read everybody in these users and user groups; None if Slack cannot tell.
+
+        For warnings only (a rule that nobody can fill): never for a decision.
+        """
+        ...
+
+
+class StoreDown(Exception):
+    """The database did not answer in time."""

@@ -1,0 +1,95 @@
+"""How many orders a plan would cancel, as far as read keys tell within two seconds.
+
+Owns the counts on the card and of a dry run. Never reads a key that can cancel, never sends a
+cancel, never makes anybody wait: what is not known in time is unknown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+
+from adapters.contract import Purpose, VenueError
+from bot.domain.errors import SecretError
+from bot.domain.limits import Limits
+from bot.domain.plan import Plan, Target
+from bot.flow.ports import Clock, KeySource, Venues
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """What a preview knows of one target."""
+
+    account: str
+    orders: int | None
+    """None: unknown."""
+    is_at_least: bool = False
+    protective: int = 0
+    """How many of them are stops, TP/SL, trailing or reduce-only."""
+    why: str = ""
+    """Why it is unknown."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Previewer:
+    """Counts open orders with read keys, and remembers each count for a few seconds."""
+
+    keys: KeySource
+    venues: Venues
+    clock: Clock
+    limits: Limits
+    recent: dict[tuple[str, object], tuple[float, Count]] = field(default_factory=dict)
+
+    async def count(self, plan: Plan) -> tuple[Count, ...]:
+        """Count every target of the plan side by side, in the plan's order, in bounded time."""
+        found: dict[str, Count] = {}
+        try:
+            async with asyncio.timeout(self.limits.preview_s), asyncio.TaskGroup() as group:
+                for target in plan.targets:
+                    group.create_task(self._into(found, target))
+        except TimeoutError:
+            logger.info("preview.cut", extra={"targets": len(plan.targets), "known": len(found)})
+        late = "no answer within 2 s"
+        return tuple(
+            found.get(target.account, Count(account=target.account, orders=None, why=late))
+            for target in plan.targets
+        )
+
+    async def _into(self, found: dict[str, Count], target: Target) -> None:
+        now = self.clock.monotonic()
+        place = (target.account, target.scope)
+        known = self.recent.get(place)
+        if known is not None and now - known[0] < self.limits.preview_fresh_s:
+            found[target.account] = known[1]
+            return
+        count = await self._count(target)
+        if count.orders is not None:
+            self.recent[place] = (self.clock.monotonic(), count)
+        found[target.account] = count
+
+    async def _count(self, target: Target) -> Count:
+        if target.read_key is None:
+            return Count(account=target.account, orders=None, why="no read key")
+        try:
+            secret = await self.keys.read(target.read_key)
+            venue = self.venues.venue(target.venue, target.base_url)
+            adapter = venue.adapter(venue.signer(secret), purpose=Purpose.LOOK)
+            facts = await adapter.check()
+            if facts.account_uid != target.uid:
+                why = f"read key belongs to UID {facts.account_uid}"
+                return Count(account=target.account, orders=None, why=why)
+            reading = await adapter.open_orders(target.scope, pages_max=self.limits.pages_max)
+        except (SecretError, VenueError) as error:
+            return Count(account=target.account, orders=None, why=error.user_message)
+        if reading.unread and not reading.orders:
+            why = reading.unread[0].error.user_message
+            return Count(account=target.account, orders=None, why=why)
+        return Count(
+            account=target.account,
+            orders=len(reading.orders),
+            is_at_least=bool(reading.unread or reading.has_more),
+            protective=sum(order.is_protective for order in reading.orders),
+        )

@@ -1,0 +1,254 @@
+"""The one venue loop: rounds of cancels and readings, until two clean readings say FLAT.
+
+Owns when a round is sent, how long to wait, and when a target is FLAT. Never reads a key, never
+stores, never ends by itself while orders rest: `bot.flow.execute` ends it at consent end.
+
+The rule of the house, in the order in which it is applied:
+
+1. A round cancels every order class once. An acknowledgement is a receipt, never a result.
+2. A reading is clean if every class was read to its end and nothing was found.
+3. Two clean readings in a row, at least `reread_after_s` apart, both begun after every cancel was
+   answered or its connection aborted: FLAT. A reading that found or missed anything starts again.
+4. Another round only for a reason: see `round_reason()`.
+5. After FLAT come readings at +2, 5, 10, 20 and 30 s. Whatever they find resumes the chase.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+
+from adapters.contract import (
+    OpenOrder,
+    Reading,
+    Receipt,
+    Scope,
+    VenueAdapter,
+    VenueBanned,
+    VenueError,
+    VenueNotReached,
+    VenueThrottled,
+)
+from bot.domain.event import EventKind
+from bot.domain.limits import Limits
+from bot.domain.result import Phase
+from bot.flow.ports import Clock
+
+
+@dataclass(slots=True, kw_only=True)
+class Sight:
+    """What the loop has seen of one target so far. Times are monotonic seconds unless noted."""
+
+    phase: Phase = Phase.WAITING
+    rounds: int = 0
+    is_sent: bool = False
+    """A byte of a cancel has left, or may have."""
+    accepted: int = 0
+    receipts: tuple[Receipt, ...] = ()
+    """Of the last round."""
+    round_at: float | None = None
+    round_wall: datetime | None = None
+    """Wall time of the last round's start: an order created later is younger than it."""
+    reading: Reading | None = None
+    """The last one."""
+    open_known: int | None = None
+    """Open orders in the last reading that could read anything at all."""
+    clean_at: float | None = None
+    """When the clean reading that waits for its second one ended."""
+    fell_at: float = 0.0
+    """When the set of open orders last lost one."""
+    left: frozenset[str] = frozenset()
+    """Ids that were open at the last reading."""
+    flat_at: float | None = None
+    checks: int = 0
+    """Readings since FLAT."""
+    came_back: int = 0
+    is_flat: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pursuit:
+    """One target being made flat."""
+
+    adapter: VenueAdapter
+    scope: Scope
+    clock: Clock
+    limits: Limits
+    verdict_at: float
+    """Monotonic: from here on the chase is slow."""
+    tell: Callable[[EventKind, Sight], None]
+    """Told after every round and every reading; never waits."""
+    sight: Sight = field(default_factory=Sight)
+
+
+async def until_flat(pursuit: Pursuit, *, first_round: bool = True) -> None:
+    """Cancel and read until FLAT has held through every later reading.
+
+    Ends by itself only then. The caller bounds it by consent end and may cancel it at any await;
+    `pursuit.sight` always holds what is known.
+    """
+    sight, limits = pursuit.sight, pursuit.limits
+    sight.fell_at = pursuit.clock.monotonic()
+    if first_round:
+        await _round(pursuit, ())
+    waits = 0
+    while True:
+        await asyncio.sleep(_wait_s(pursuit, waits))
+        waits += 1
+        await _read(pursuit)
+        if sight.is_flat:
+            if sight.checks >= len(limits.flat_checks_s):
+                return
+            continue
+        reason = round_reason(pursuit)
+        if reason and sight.clean_at is None and sight.rounds < limits.rounds_max:
+            await _round(pursuit, _by_id(pursuit) if reason is Because.STUCK else ())
+            waits = 0
+
+
+class Because(Enum):
+    """Why another round is due."""
+
+    FIRST = "nothing was cancelled yet"
+    UNACKNOWLEDGED = "a cancel was not acknowledged"
+    CAPPED = "the venue's cap was hit"
+    YOUNGER = "an order is younger than the last cancel"
+    STUCK = "no order has gone"
+
+
+def round_reason(pursuit: Pursuit) -> Because | None:
+    """Say why another round is due; None while the last one may still take effect."""
+    sight, now = pursuit.sight, pursuit.clock.monotonic()
+    if sight.round_at is None or sight.round_wall is None:
+        return Because.FIRST
+    is_slow = now >= pursuit.verdict_at
+    pause = max(_pause_after_s(sight.receipts), pursuit.limits.chase_wait_s if is_slow else 0.0)
+    if now < sight.round_at + pause:
+        return None
+    refused = [receipt.error for receipt in sight.receipts if receipt.error is not None]
+    if any(_may_change(error, is_slow=is_slow) for error in refused):
+        return Because.UNACKNOWLEDGED
+    if any(receipt.capped for receipt in sight.receipts):
+        return Because.CAPPED
+    orders = sight.reading.orders if sight.reading else ()
+    if any(order.created is not None and order.created > sight.round_wall for order in orders):
+        return Because.YOUNGER
+    worth = bool(orders) or any(_may_change(error, is_slow=is_slow) for error in _errors(sight))
+    if worth and now - max(sight.fell_at, sight.round_at) >= pursuit.limits.stuck_after_s:
+        return Because.STUCK
+    return None
+
+
+def _may_change(error: VenueError, *, is_slow: bool) -> bool:
+    """Tell whether trying again may help. In the slow chase anything may: people mend keys."""
+    return is_slow or error.retryable or isinstance(error, VenueBanned)
+
+
+async def _round(pursuit: Pursuit, by_id: Sequence[OpenOrder]) -> None:
+    sight = pursuit.sight
+    sight.phase = Phase.CANCELLING if not sight.came_back else Phase.CHASING
+    sight.rounds += 1
+    sight.clean_at = None
+    sight.round_wall = pursuit.clock.now()
+    was_sent, sight.is_sent = sight.is_sent, True  # A round that is cut short may have left.
+    receipts = await pursuit.adapter.cancel_all(pursuit.scope)
+    if by_id:
+        receipts += await pursuit.adapter.cancel_orders(by_id)
+    sight.round_at = pursuit.clock.monotonic()
+    sight.receipts = receipts
+    sight.is_sent = was_sent or _left(receipts)
+    sight.accepted += sum(receipt.accepted or 0 for receipt in receipts)
+    pursuit.tell(EventKind.ROUND_ENDED, sight)
+
+
+def _left(receipts: Sequence[Receipt]) -> bool:
+    """Tell whether any byte of these cancels may have left the process."""
+    return any(not isinstance(receipt.error, VenueNotReached) for receipt in receipts)
+
+
+def _by_id(pursuit: Pursuit) -> tuple[OpenOrder, ...]:
+    """Pick the orders that a cancel-all has left, a bounded number of them."""
+    reading = pursuit.sight.reading
+    return reading.orders[: pursuit.limits.orders_by_id_max] if reading else ()
+
+
+async def _read(pursuit: Pursuit) -> None:
+    sight, clock = pursuit.sight, pursuit.clock
+    if not sight.is_flat:
+        sight.phase = Phase.READING if clock.monotonic() < pursuit.verdict_at else Phase.CHASING
+    began = clock.monotonic()
+    reading = await pursuit.adapter.open_orders(pursuit.scope, pages_max=_pages(pursuit, began))
+    sight.reading = reading
+    ids = frozenset(order.order_id for order in reading.orders)
+    if sight.left - ids:
+        sight.fell_at = clock.monotonic()
+    sight.left = ids
+    if ids or not reading.unread:
+        sight.open_known = len(ids)
+    if sight.is_flat:
+        _check_flat(sight, reading)
+    elif reading.is_clean:
+        _count_clean(pursuit, began)
+    else:
+        sight.clean_at = None
+    pursuit.tell(EventKind.READING_TAKEN, sight)
+
+
+def _pages(pursuit: Pursuit, now: float) -> int:
+    """Read one page of each class while racing, and all of them once a count is owed."""
+    wait = pursuit.limits.reading_waits_s[-1]
+    return 1 if now + 2 * wait < pursuit.verdict_at else pursuit.limits.pages_max
+
+
+def _count_clean(pursuit: Pursuit, began: float) -> None:
+    sight = pursuit.sight
+    if sight.clean_at is None:
+        sight.clean_at = pursuit.clock.monotonic()
+        return
+    if began - sight.clean_at >= pursuit.adapter.capabilities.reread_after_s:
+        sight.flat_at = pursuit.clock.monotonic()
+        sight.is_flat = True
+        sight.checks = 0
+        sight.phase = Phase.WATCHING
+
+
+def _check_flat(sight: Sight, reading: Reading) -> None:
+    """Judge a reading after FLAT: found orders end it, a failed reading does not."""
+    sight.checks += 1
+    if reading.orders:
+        sight.came_back += len(reading.orders)
+        sight.is_flat = False
+        sight.clean_at = None
+        sight.flat_at = None
+        sight.phase = Phase.CHASING
+
+
+def _wait_s(pursuit: Pursuit, waits: int) -> float:
+    """Seconds until the next reading."""
+    sight, limits, now = pursuit.sight, pursuit.limits, pursuit.clock.monotonic()
+    if sight.is_flat and sight.flat_at is not None:
+        return max(0.0, sight.flat_at + limits.flat_checks_s[sight.checks] - now)
+    if sight.clean_at is not None:
+        due = sight.clean_at + pursuit.adapter.capabilities.reread_after_s
+        return max(0.0, due - now)
+    if now >= pursuit.verdict_at:
+        return limits.chase_wait_s
+    if waits == 0:
+        return 0.0  # The first reading follows its round at once: it may already be clean.
+    backoff = limits.reading_waits_s[min(waits - 1, len(limits.reading_waits_s) - 1)]
+    return max(backoff, _pause_after_s(_errors(sight)) if sight.reading else 0.0)
+
+
+def _errors(sight: Sight) -> tuple[VenueError, ...]:
+    return tuple(unread.error for unread in sight.reading.unread) if sight.reading else ()
+
+
+def _pause_after_s(said: Sequence[Receipt] | Sequence[VenueError]) -> float:
+    """Return the longest wait that the venue asked for, in seconds."""
+    errors = [entry.error if isinstance(entry, Receipt) else entry for entry in said]
+    return max(
+        (error.retry_after_s for error in errors if isinstance(error, VenueThrottled)), default=0.0
+    )

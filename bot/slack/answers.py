@@ -1,0 +1,119 @@
+"""Answers to one person: status, a request in full, the policy, a dry run, the denial's form.
+
+Owns what these say. Reads the store, decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bot.domain import result as results
+from bot.domain.plan import Plan
+from bot.domain.request import Request, RequestState
+from bot.flow.decide import Desk
+from bot.flow.preview import Count, Previewer
+from bot.slack import blocks, text
+from bot.slack.blocks import Message
+from policies import evaluate
+
+
+async def status(desk: Desk) -> Message:
+    """Say what is pending and what is running."""
+    found = []
+    for request in await desk.store.open_requests():
+        line = f"*{request.id}* {request.state.value}: `{text.escape(request.command)}`"
+        line += f" by {text.escape(request.requester.name)} at {text.clock(request.posted_at)}"
+        if request.state is RequestState.RUNNING:
+            line += f". {results.summarise(await desk.store.statuses(request.id)).headline}"
+        found.append(line)
+    accounts = text.plural(len(desk.directory.accounts), "account")
+    return blocks.lines(found or [f"Nothing is pending or running. {accounts} in the config."])
+
+
+async def show(desk: Desk, request_id: str) -> Message:
+    """Say all that the card of a request would say."""
+    request = await desk.store.find(request_id)
+    if request is None:
+        return blocks.plain(f"There is no request {request_id}.")
+    view = blocks.CardView(
+        request=request,
+        votes=await desk.store.votes(request_id),
+        statuses=await desk.store.statuses(request_id),
+        decision=None,
+        chain_head=await desk.store.chain_head(),
+    )
+    return blocks.without_buttons(blocks.card(view))
+
+
+def policy(desk: Desk) -> Message:
+    """Say which rules hold, and the digest of the policy."""
+    found = [f"Policy {desk.policy.digest[:12]}"]
+    for rule in desk.policy.rules:
+        seats = [f"{seat.count} of {', '.join(seat.roles)}" for seat in rule.approve]
+        need = " and ".join(seats) or "nobody else"
+        found.append(text.escape(f"{rule.name}: {', '.join(rule.ask)} may ask; needs {need}"))
+    return blocks.lines(found)
+
+
+def dry_run(plan: Plan, counts: Sequence[Count]) -> Message:
+    """Say what would be cancelled; what could not be counted is "unknown"."""
+    known = [count.orders for count in counts if count.orders is not None]
+    unknown = sum(count.orders is None for count in counts)
+    total = f"{sum(known):,} open orders" if known else "no count"
+    more = f", {text.plural(unknown, 'account')} unknown" if unknown else ""
+    found = [f"*Dry run*: {total}{more}. No cancel was sent."]
+    by_account = {target.account: target for target in plan.targets}
+    for count in counts:
+        name = text.escape(f"{count.account} ({by_account[count.account].venue})")
+        if count.orders is None:
+            found.append(f"{name}: unknown, {text.cut(text.escape(count.why), 200)}")
+            continue
+        bound = "at least " if count.is_at_least else ""
+        stops = f", of them {count.protective:,} stops, TP/SL or reduce-only"
+        found.append(f"{name}: {bound}{count.orders:,}{stops if count.protective else ''}")
+    if plan.left_out:
+        found.append(f"Not yours: {text.escape(text.names(plan.left_out))}")
+    return blocks.lines(found)
+
+
+async def count(desk: Desk, previewer: Previewer, request: Request) -> None:
+    """Count a request's orders and look for seats that nobody can fill; the card then says so."""
+    counts = await previewer.count(request.plan)
+    users = frozenset(user for role in desk.policy.roles.values() for user in role.users)
+    groups = frozenset(group for role in desk.policy.roles.values() for group in role.groups)
+    roster = await desk.people.roster(users, groups)
+    notes: tuple[str, ...] = ()
+    if roster is not None:
+        accounts = [target.for_policy() for target in request.plan.targets]
+        reasons = evaluate.unsatisfiable(desk.policy, accounts, request.requester, roster)
+        notes = tuple(reason.text for reason in reasons)
+    found = [(entry.account, entry.orders) for entry in counts]
+    if await desk.store.counted(request.id, found, notes=notes) is not None:
+        desk.changed(request.id)
+
+
+def deny_form(callback_id: str, metadata: str, request_id: str) -> dict[str, Any]:
+    """Draw the form that asks for a denial's reason."""
+    return {
+        "type": "modal",
+        "callback_id": callback_id,
+        "private_metadata": metadata,
+        "title": {"type": "plain_text", "text": f"Deny {request_id}"},
+        "submit": {"type": "plain_text", "text": "Deny"},
+        "close": {"type": "plain_text", "text": "Go back"},
+        "blocks": [
+            {
+                "type": "input",
+                "block_id": "why",
+                "label": {"type": "plain_text", "text": "Why? Everybody in the channel reads it."},
+                "element": {"type": "plain_text_input", "action_id": "reason", "max_length": 500},
+            }
+        ],
+    }
+
+
+def form_reason(view: Mapping[str, Any]) -> str:
+    """Return what was typed into the form, or an empty string."""
+    values = (view.get("state") or {}).get("values") or {}
+    return str(((values.get("why") or {}).get("reason") or {}).get("value") or "")

@@ -1,0 +1,291 @@
+"""From Slack's deliveries to the flow: acknowledge, translate, call, answer.
+
+Owns the slash command, the buttons and the form for a denial. Never decides: what may happen is
+asked of `bot.flow.decide`. Every listener acknowledges first, hands its work to a task of its own
+and returns; Slack is never waited for before Slack has its answer.
+
+The clicker's workspace is taken from `body["user"]["team_id"]` and from nowhere else: bolt's
+context holds the workspace that installed the app, also for an outsider's click in a shared channel.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from slack_bolt.async_app import AsyncApp
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.domain import command as commands
+from bot.domain.command import Cancel, Help, PolicyText, Show, Status, Withdraw
+from bot.domain.errors import UsageError
+from bot.flow import decide
+from bot.flow.decide import Click, Desk, Said
+from bot.flow.ports import StoreDown
+from bot.flow.preview import Previewer
+from bot.slack import answers, blocks
+from bot.slack.blocks import Message
+from bot.slack.presenter import Presenter, Spawn
+from policies.model import Answer
+
+logger = logging.getLogger(__name__)
+
+Ack = Callable[..., Awaitable[None]]
+Body = Mapping[str, Any]
+FORM_S = 2.0
+"""Seconds that Slack has to open the form for a denial's reason."""
+FORM = "deny_reason"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counter:
+    """What the listeners work with."""
+
+    desk: Desk
+    presenter: Presenter
+    previewer: Previewer
+    client: AsyncWebClient
+    spawn: Spawn
+    team_id: str
+    incident_channel: str
+    channels: frozenset[str]
+    """Further channels in which a card may stand."""
+
+
+def register(app: AsyncApp, counter: Counter) -> None:
+    """Hang every listener onto the bolt app."""
+
+    @app.command("/cancelall")
+    async def on_command(ack: Ack, body: Body) -> None:
+        await ack()
+        counter.spawn("command", lambda: _guarded(counter, body, _command(counter, body)))
+
+    for action, act in _ACTIONS.items():
+        _register_action(app, counter, action, act)
+
+    @app.view(FORM)
+    async def on_form(ack: Ack, body: Body) -> None:
+        await ack()
+        counter.spawn("form", lambda: _guarded(counter, body, _form(counter, body)))
+
+
+def _register_action(app: AsyncApp, counter: Counter, action: str, act: _Act) -> None:
+    @app.action(action)
+    async def on_click(ack: Ack, body: Body) -> None:
+        await ack()
+        counter.spawn(action, lambda: _guarded(counter, body, _click(counter, body, act)))
+
+
+async def _guarded(counter: Counter, body: Body, work: Coroutine[Any, Any, Message | None]) -> None:
+    """Do the work and tell the person what came of it, also when it is a refusal."""
+    try:
+        message = await work
+    except UsageError as error:
+        message = blocks.plain(error.user_message, error.remedy)
+    except StoreDown:
+        message = blocks.plain(
+            "Nothing was decided: the database does not answer.", "Try again in a moment."
+        )
+    if message is not None:
+        await _answer(counter, body, message)
+
+
+async def _answer(counter: Counter, body: Body, message: Message) -> None:
+    """Answer one person: by the response URL if there is one, else in the channel."""
+    if url := body.get("response_url"):
+        await counter.presenter.reply(str(url), message)
+    else:
+        channel = _channel(body) or counter.incident_channel
+        await counter.presenter.whisper(channel, _user_id(body), message)
+
+
+async def _command(counter: Counter, body: Body) -> Message | None:
+    """Do what was typed after `/cancelall`."""
+    desk = counter.desk
+    if body.get("team_id") != counter.team_id:
+        return blocks.plain("This command came from another workspace.", "Use it in ours.")
+    typed = commands.parse(str(body.get("text") or ""), chars_max=desk.limits.command_chars_max)
+    match typed:
+        case Cancel() if typed.is_dry_run:
+            return await _dry_run(counter, body, typed)
+        case Cancel():
+            return await _ask(counter, body, typed)
+        case Status():
+            return await answers.status(desk)
+        case Show(request_id=request_id):
+            return await answers.show(desk, request_id)
+        case Withdraw(request_id=request_id):
+            click = _typed_click(body, request_id)
+            return _said(await decide.withdraw(desk, click))
+        case PolicyText():
+            return answers.policy(desk)
+        case Help():
+            return blocks.plain_lines(commands.usage())
+
+
+async def _ask(counter: Counter, body: Body, typed: Cancel) -> Message:
+    """Store a request for what was typed, and count its orders while the card goes up."""
+    desk = counter.desk
+    requester = await desk.people.actor(_user_id(body), team_id=_team_id(body))
+    said = await decide.submit(
+        desk,
+        typed,
+        requester,
+        channel=await _card_channel(counter, str(body.get("channel_id", ""))),
+        delivery=_delivery(body),
+    )
+    if said.request is not None and said.code in {"submitted", "started"}:
+        request = said.request
+        counter.spawn("preview", lambda: answers.count(desk, counter.previewer, request))
+    return _said(said)
+
+
+async def _dry_run(counter: Counter, body: Body, typed: Cancel) -> Message:
+    """Count what would be cancelled; only who may ask may look."""
+    desk = counter.desk
+    requester = await desk.people.actor(_user_id(body), team_id=_team_id(body))
+    plan = await decide.resolve(desk, typed, requester)
+    return answers.dry_run(plan, await counter.previewer.count(plan))
+
+
+async def _card_channel(counter: Counter, typed_in: str) -> str:
+    """Choose where the card goes: where it was typed if that is listed, ours and not shared."""
+    if typed_in not in counter.channels:
+        return counter.incident_channel
+    try:
+        async with asyncio.timeout(counter.desk.limits.people_call_s):
+            reply = await counter.client.api_call("conversations.info", params={"channel": typed_in})
+    except (SlackApiError, aiohttp.ClientError, OSError):
+        return counter.incident_channel
+    found = reply.get("channel") or {}
+    is_shared = found.get("is_ext_shared") or found.get("is_pending_ext_shared")
+    is_fit = found.get("is_member") and not is_shared and not found.get("is_archived")
+    return typed_in if is_fit else counter.incident_channel
+
+
+_Act = Callable[[Counter, Body, Click], Awaitable[Message | None]]
+
+
+async def _click(counter: Counter, body: Body, act: _Act) -> Message | None:
+    """Translate a click; only the one live card of a request counts."""
+    request_id, _, digest = str(body["actions"][0].get("value", "")).partition(":")
+    container = body.get("container") or {}
+    place = (str(container.get("channel_id")), str(container.get("message_ts")))
+    if await counter.presenter.live_card(request_id) != place:
+        return blocks.plain(
+            "This is not the live card of that request.", "Use the buttons of the newest card."
+        )
+    click = Click(
+        request_id=request_id,
+        digest=digest,
+        user_id=_user_id(body),
+        team_id=_team_id(body),
+        delivery=_delivery(body),
+    )
+    return await act(counter, body, click)
+
+
+async def _approve(counter: Counter, body: Body, click: Click) -> Message | None:
+    return _said(await decide.vote(counter.desk, click, Answer.APPROVE))
+
+
+async def _deny(counter: Counter, body: Body, click: Click) -> Message | None:
+    """Ask for the reason; if Slack cannot open the form, deny without one rather than not at all."""
+    form = answers.deny_form(FORM, f"{click.request_id}:{click.digest}", click.request_id)
+    try:
+        async with asyncio.timeout(FORM_S):
+            await counter.client.api_call(
+                "views.open", json={"trigger_id": body.get("trigger_id"), "view": form}
+            )
+    except (SlackApiError, aiohttp.ClientError, OSError):
+        logger.warning("form.lost")
+        return _said(await decide.vote(counter.desk, click, Answer.DENY))
+    return None
+
+
+async def _form(counter: Counter, body: Body) -> Message:
+    """Cast the denial that the form was opened for."""
+    view = body["view"]
+    request_id, _, digest = str(view.get("private_metadata", "")).partition(":")
+    click = Click(
+        request_id=request_id,
+        digest=digest,
+        user_id=_user_id(body),
+        team_id=_team_id(body),
+        delivery=f"view:{view.get('id')}:{_user_id(body)}",
+        reason=answers.form_reason(view)[:500],
+    )
+    return _said(await decide.vote(counter.desk, click, Answer.DENY))
+
+
+async def _withdraw(counter: Counter, body: Body, click: Click) -> Message | None:
+    return _said(await decide.withdraw(counter.desk, click))
+
+
+async def _stop(counter: Counter, body: Body, click: Click) -> Message | None:
+    return _said(await decide.stop_chase(counter.desk, click))
+
+
+async def _ask_again(counter: Counter, body: Body, click: Click) -> Message | None:
+    """Ask anew for what an expired request asked, in the name of whoever clicks."""
+    request = await counter.desk.store.find(click.request_id)
+    if request is None:
+        return blocks.plain(f"There is no request {click.request_id}.")
+    typed = commands.parse(request.command)
+    assert isinstance(typed, Cancel)
+    return await _ask(counter, body, typed)
+
+
+_ACTIONS: Mapping[str, _Act] = {
+    "approve": _approve,
+    "deny": _deny,
+    "withdraw": _withdraw,
+    "stop_chase": _stop,
+    "ask_again": _ask_again,
+}
+
+
+def _said(said: Said) -> Message:
+    return blocks.plain(said.text)
+
+
+def _user_id(body: Body) -> str:
+    user = body.get("user")
+    return str(user.get("id")) if isinstance(user, dict) else str(body.get("user_id"))
+
+
+def _team_id(body: Body) -> str | None:
+    """Return the workspace of whoever acts, as Slack signed it."""
+    user = body.get("user")
+    if isinstance(user, dict):
+        found = user.get("team_id")
+        return str(found) if found else None
+    return str(body["team_id"]) if body.get("team_id") else None
+
+
+def _channel(body: Body) -> str | None:
+    channel = body.get("channel")
+    return str(channel.get("id")) if isinstance(channel, dict) else body.get("channel_id")
+
+
+def _delivery(body: Body) -> str:
+    """Name a delivery so that its duplicate is known: the trigger of it, else act and actor."""
+    if trigger := body.get("trigger_id"):
+        return f"trigger:{trigger}"
+    acts = body.get("actions") or [{}]
+    return f"act:{_user_id(body)}:{acts[0].get('action_id')}:{acts[0].get('action_ts')}"
+
+
+def _typed_click(body: Body, request_id: str) -> Click:
+    return Click(
+        request_id=request_id,
+        digest="",
+        user_id=_user_id(body),
+        team_id=_team_id(body),
+        delivery=_delivery(body),
+    )

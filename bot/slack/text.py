@@ -1,0 +1,57 @@
+"""Text that is safe and short enough for Slack.
+
+Owns escaping, cutting and dates. Pure. Outside text (a venue's error, a reason, an account name)
+goes through `escape()` before it may stand in mrkdwn: a `<!channel>` in it stays dead letters.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+CUT = "… (cut)"
+
+
+def escape(outside: str) -> str:
+    """Make outside text inert in mrkdwn: no mention, no link, no channel call, no formatting."""
+    plain = outside.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    for mark in "*_~`":
+        plain = plain.replace(mark, f"\N{ZERO WIDTH SPACE}{mark}")
+    return " ".join(plain.split())
+
+
+def cut(text: str, chars_max: int) -> str:
+    """Cut text to at most `chars_max` characters, visibly; never in the middle of an entity."""
+    if len(text) <= chars_max:
+        return text
+    kept = text[: chars_max - len(CUT)]
+    start = kept.rfind("&")
+    if start > kept.rfind(";") and start >= len(kept) - 5:
+        kept = kept[:start]
+    opened = kept.rfind("<")
+    if opened > kept.rfind(">"):
+        kept = kept[:opened]
+    return f"{kept.rstrip()}{CUT}"
+
+
+def clock(at: datetime) -> str:
+    """Write a moment so that each reader sees local time, with UTC as the fallback."""
+    return f"<!date^{int(at.timestamp())}^{{time_secs}}|{at:%H:%M:%S} UTC>"
+
+
+def mention(user_id: str, name: str) -> str:
+    """Name a person: a mention for a Slack user id, plain words for a machine or a console."""
+    if user_id[:1] in {"U", "W"} and user_id.isalnum():
+        return f"<@{user_id}>"
+    return escape(name)
+
+
+def plural(count: int, noun: str) -> str:
+    """Write a count with its noun: `1 order`, `2 orders`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def names(words: tuple[str, ...] | list[str], *, shown_max: int = 8) -> str:
+    """Join names, cut to the first few: `a, b and 3 more`."""
+    if len(words) <= shown_max:
+        return ", ".join(words)
+    return f"{', '.join(words[:shown_max])} and {len(words) - shown_max} more"

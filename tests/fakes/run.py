@@ -1,0 +1,108 @@
+"""Small fakes around a run: a journal that keeps, keys that can fail, venues by name."""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from adapters.contract import Scope
+from bot.domain import plan as plans
+from bot.domain.errors import SecretError
+from bot.domain.plan import Plan, Target
+from bot.domain.request import Request, RequestState
+from bot.domain.result import TargetStatus
+from bot.flow.ports import Claim, Entry
+from policies.model import Actor
+from pydantic import SecretStr
+from tests.fakes.clock import EPOCH
+from tests.fakes.venue import CAPABILITIES, LINEAR, SPOT, FakeVenue
+
+ALICE = Actor(user_id="U0ALICE", person_id="U0ALICE", name="alice", team_id="T0HOME")
+
+
+def target(account: str, *, uid: str = "1001", key: str | None = None) -> Target:
+    return Target(
+        account=account,
+        venue="bybit",
+        base_url="http://venue",
+        uid=uid,
+        scope=Scope(),
+        order_classes=(LINEAR, SPOT),
+        key=key or f"keys/{account}",
+        blind_to=CAPABILITIES.blind_to,
+    )
+
+
+def request(*targets: Target, consent_s: float = 600.0, verdict_s: float = 30.0) -> Request:
+    """A request that is running since the epoch."""
+    plan = Plan(targets=targets)
+    return Request(
+        id="K7Q2M",
+        state=RequestState.RUNNING,
+        plan=plan,
+        digest=plans.digest(plan, request_id="K7Q2M"),
+        requester=ALICE,
+        command="all",
+        reason="runaway quoter",
+        policy_text="",
+        channel="C0INCIDENT",
+        posted_at=EPOCH - timedelta(seconds=30),
+        expires_at=EPOCH + timedelta(minutes=10),
+        consent_s=consent_s,
+        decided_at=EPOCH,
+        verdict_at=EPOCH + timedelta(seconds=verdict_s),
+        consent_ends_at=EPOCH + timedelta(seconds=consent_s),
+    )
+
+
+def waiting(*targets: Target) -> tuple[TargetStatus, ...]:
+    return tuple(TargetStatus(account=t.account, venue=t.venue) for t in targets)
+
+
+def claims(*targets: Target) -> dict[str, Claim]:
+    return {t.key: Claim(key=t.key, fence=1) for t in targets}
+
+
+@dataclass
+class KeptJournal:
+    entries: list[Entry] = field(default_factory=list)
+
+    def put(self, entry: Entry) -> None:
+        self.entries.append(entry)
+
+    async def flush(self) -> None:
+        return
+
+    def statuses(self, account: str) -> list[TargetStatus]:
+        return [e.status for e in self.entries if e.status and e.status.account == account]
+
+    def kinds(self, account: str) -> list[str]:
+        return [
+            e.event.kind.value for e in self.entries if e.event and e.event.facts["account"] == account
+        ]
+
+
+@dataclass
+class Keys:
+    """Paths to secrets; the secret's text is the name of a book."""
+
+    secrets: dict[str, str]
+    errors: dict[str, list[SecretError]] = field(default_factory=dict)
+    """Raised one after the other before the secret is given."""
+    hang: set[str] = field(default_factory=set)
+    reads: list[str] = field(default_factory=list)
+
+    async def read(self, path: str) -> SecretStr:
+        self.reads.append(path)
+        if path in self.hang:
+            await asyncio.sleep(3600)
+        if self.errors.get(path):
+            raise self.errors[path].pop(0)
+        return SecretStr(self.secrets[path])
+
+
+@dataclass
+class OneVenue:
+    venue_link: FakeVenue
+
+    def venue(self, name: str, base_url: str) -> FakeVenue:
+        return self.venue_link

@@ -1,0 +1,141 @@
+"""A venue for the flow's tests: a small book behind the adapter protocol, with written lies."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from adapters.contract import (
+    Capabilities,
+    Instruments,
+    KeyFacts,
+    OpenOrder,
+    OrderClass,
+    Purpose,
+    Reading,
+    Receipt,
+    Scope,
+    Unread,
+    VenueError,
+)
+from bot.flow.ports import Clock
+from pydantic import SecretStr
+
+LINEAR = OrderClass("linear")
+SPOT = OrderClass("spot")
+CAPABILITIES = Capabilities(
+    order_classes=(LINEAR, SPOT),
+    symbol_classes=(LINEAR,),
+    blind_to=("trading bots",),
+    reread_after_s=0.5,
+    orders_per_cancel_max=20,
+)
+
+
+def order(order_id: str, *, order_class: OrderClass = LINEAR, **more: object) -> OpenOrder:
+    return OpenOrder(order_class=order_class, symbol="BTCUSDT", order_id=order_id, **more)  # type: ignore[arg-type]
+
+
+@dataclass
+class Book:
+    """One account at the fake venue. Every call takes `call_s` and is logged with its moment."""
+
+    clock: Clock
+    orders: list[OpenOrder] = field(default_factory=list)
+    uid: str = "1001"
+    call_s: float = 0.05
+    stuck: set[str] = field(default_factory=set)
+    """Ids that no cancel removes."""
+    log: list[tuple[float, str]] = field(default_factory=list)
+    check_error: VenueError | None = None
+    cancel_error: Callable[[int], VenueError | None] = lambda _: None
+    """By number of the round, from 1."""
+    read_error: Callable[[int], VenueError | None] = lambda _: None
+    capped: Callable[[int], bool] = lambda _: False
+    on_read: Callable[[int], None] = lambda _: None
+    """Called before each reading with its number, to change the book."""
+    on_cancel: Callable[[int], None] = lambda _: None
+    rounds: int = 0
+    readings: int = 0
+    cancelled_ids: list[str] = field(default_factory=list)
+
+
+@dataclass
+class FakeAdapter:
+    book: Book
+    capabilities: Capabilities = CAPABILITIES
+
+    async def cancel_all(self, scope: Scope) -> tuple[Receipt, ...]:
+        book = self.book
+        book.rounds += 1
+        await self._call("cancel_all")
+        book.on_cancel(book.rounds)
+        error = book.cancel_error(book.rounds)
+        if error is None:
+            gone = [o for o in book.orders if o.order_id not in book.stuck]
+            book.orders = [o for o in book.orders if o.order_id in book.stuck]
+        else:
+            gone = []
+        capped = book.capped(book.rounds)
+        return (
+            Receipt(
+                order_class=LINEAR,
+                call="cancel-all linear",
+                accepted=None if error else len(gone),
+                capped=capped,
+                error=error,
+            ),
+        )
+
+    async def cancel_orders(self, orders: Sequence[OpenOrder]) -> tuple[Receipt, ...]:
+        await self._call("cancel_orders")
+        self.book.cancelled_ids += [o.order_id for o in orders]
+        return tuple(Receipt(order_class=o.order_class, call="cancel") for o in orders)
+
+    async def open_orders(self, scope: Scope, *, pages_max: int) -> Reading:
+        book = self.book
+        book.readings += 1
+        book.on_read(book.readings)
+        await self._call("open_orders")
+        if error := book.read_error(book.readings):
+            return Reading(unread=(Unread(order_class=LINEAR, error=error),))
+        return Reading(orders=tuple(book.orders))
+
+    async def check(self) -> KeyFacts:
+        await self._call("check")
+        if self.book.check_error is not None:
+            raise self.book.check_error
+        return KeyFacts(account_uid=self.book.uid, can_cancel=True)
+
+    async def _call(self, name: str) -> None:
+        import asyncio
+
+        self.book.log.append((self.book.clock.monotonic(), name))
+        await asyncio.sleep(self.book.call_s)
+
+
+@dataclass
+class FakeSigner:
+    api_key: str
+    budget_id: str = "key-1"
+
+    async def sign(self, message: bytes) -> str:
+        return "signed"
+
+
+@dataclass
+class FakeVenue:
+    """Opens the book whose name is the secret."""
+
+    books: dict[str, Book]
+    capabilities: Capabilities = CAPABILITIES
+
+    async def instruments(self) -> Instruments:
+        from tests.fakes.clock import EPOCH
+
+        return Instruments(symbols=frozenset({"BTCUSDT", "ETHUSDT"}), read_at=EPOCH)
+
+    def signer(self, secret: SecretStr) -> FakeSigner:
+        return FakeSigner(api_key=secret.get_secret_value())
+
+    def adapter(self, signer: object, *, purpose: Purpose) -> FakeAdapter:
+        assert isinstance(signer, FakeSigner)
+        return FakeAdapter(self.books[signer.api_key])

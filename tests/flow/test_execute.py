@@ -1,0 +1,339 @@
+"""A run: keys, identity, verdict time, consent end, and what is told when."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+from adapters.contract import VenueAuthRefused, VenueOutcomeUnknown
+from bot.domain.errors import SecretError
+from bot.domain.limits import Limits
+from bot.domain.request import Request
+from bot.domain.result import Outcome, Phase, TargetStatus
+from bot.flow import execute
+from bot.flow.execute import Means, Runner
+from tests.fakes import clock as clocks
+from tests.fakes.run import KeptJournal, Keys, OneVenue, claims, request, target, waiting
+from tests.fakes.venue import Book, FakeVenue, order
+
+
+class Scene:
+    """Books, keys and a journal for one run on virtual time."""
+
+    def __init__(self) -> None:
+        self.clock = clocks.VirtualClock()
+        self.books: dict[str, Book] = {}
+        self.keys = Keys(secrets={})
+        self.journal = KeptJournal()
+        self.limits = Limits()
+        self.during: Callable[[Runner], None] | None = None
+        self.during_at = 0.0
+
+    def book(self, account: str, *ids: str, uid: str = "1001") -> Book:
+        book = Book(clock=self.clock, uid=uid, orders=[order(i) for i in ids])
+        self.books[account] = book
+        self.keys.secrets[f"keys/{account}"] = account
+        return book
+
+    def last(self, account: str) -> TargetStatus:
+        return self.journal.statuses(account)[-1]
+
+
+async def _play(scene: Scene, running: Request, *, until_s: float) -> None:
+    means = Means(
+        journal=scene.journal,
+        keys=scene.keys,
+        venues=OneVenue(FakeVenue(books=scene.books)),
+        clock=scene.clock,
+        limits=scene.limits,
+    )
+    targets = running.plan.targets
+    async with execute.open_runner(means) as runner:
+        runner.take(running, waiting(*targets), claims(*targets))
+        runner.take(running, waiting(*targets), claims(*targets))  # A second tick adds nothing.
+        if scene.during is not None:
+            await asyncio.sleep(scene.during_at)
+            scene.during(runner)
+        await asyncio.sleep(max(0.0, until_s - scene.clock.monotonic()))
+
+
+def play(
+    make: Callable[[Scene], Request], *, until_s: float = 700.0
+) -> Scene:
+    async def main() -> Scene:
+        scene = Scene()
+        await _play(scene, make(scene), until_s=until_s)
+        return scene
+
+    return clocks.run(main())
+
+
+def test_flat_run_tells_its_seconds_and_ends_after_the_last_reading():
+    def make(scene: Scene) -> Request:
+        scene.book("a", "1", "2")
+        return request(target("a"))
+
+    scene = play(make)
+    status = scene.last("a")
+    assert status.is_final
+    assert status.phase is Phase.ENDED
+    assert status.result is not None
+    assert status.result.outcome is Outcome.FLAT
+    assert round(status.result.seconds, 2) == 0.70  # check, cancel, read, 0.5 s, read: 50 ms each
+    assert status.result.blind_to == ("trading bots",)
+    assert status.accepted == 2
+    assert scene.journal.kinds("a").count("target.judged") == 2  # at FLAT, and at the end
+    assert scene.books["a"].rounds == 1
+
+
+def test_swapped_key_sends_no_cancel_and_names_whose_key_it_is():
+    def make(scene: Scene) -> Request:
+        scene.book("a", "1", uid="456")
+        return request(target("a", uid="1001"))
+
+    scene = play(make, until_s=60)
+    result = scene.last("a").result
+    assert result is not None
+    assert result.outcome is Outcome.NOT_SENT
+    assert result.cause == "key belongs to UID 456, plan says 1001"
+    assert result.remedy == "Put the key of a at keys/a. Assume that every order is live."
+    assert [name for _, name in scene.books["a"].log] == ["check"]
+    assert scene.last("a").is_final
+
+
+def test_each_distinct_key_path_is_read_once_per_run():
+    def make(scene: Scene) -> Request:
+        scene.book("a", "1")
+        return request(target("a"), target("b", key="keys/a"))
+
+    scene = play(make, until_s=60)
+    assert scene.keys.reads == ["keys/a"]
+    assert scene.last("b").result is not None
+
+
+def test_missing_key_is_said_at_once():
+    def make(scene: Scene) -> Request:
+        scene.book("a", "1")
+        error = SecretError(user_message="no secret at keys/a", remedy="Seal it.")
+        scene.keys.errors["keys/a"] = [error]
+        return request(target("a"))
+
+    scene = play(make, until_s=1)
+    result = scene.last("a").result
+    assert result is not None
+    assert result.outcome is Outcome.NOT_SENT
+    assert result.cause == "no secret at keys/a"
+    assert scene.last("a").is_final
+
+
+def test_sealed_key_source_is_asked_again_inside_the_run():
+    def make(scene: Scene) -> Request:
+        scene.book("a", "1")
+        sealed = SecretError(user_message="sealed", is_retryable=True)
+        scene.keys.errors["keys/a"] = [sealed, sealed]
+        return request(target("a"))
+
+    scene = play(make, until_s=60)
+    result = scene.last("a").result
+    assert result is not None
+    assert result.outcome is Outcome.FLAT
+    assert len(scene.keys.reads) == 3
+
+
+def test_hanging_key_of_one_target_does_not_delay_another():
+    def make(scene: Scene) -> Request:
+        scene.book("a", "1")
+        scene.book("b", "1")
+        scene.keys.hang.add("keys/a")
+        return request(target("a"), target("b"))
+
+    scene = play(make, until_s=31)
+    slow, fast = scene.last("a").result, scene.last("b").result
+    assert fast is not None
+    assert round(fast.seconds, 2) == 0.70
+    assert slow is not None
+    assert slow.outcome is Outcome.NOT_SENT
+    assert slow.cause == "the key at keys/a could not be read in time"
+    assert not scene.last("a").is_final  # Until consent end somebody may unseal it.
+
+
+def test_every_target_has_a_verdict_thirty_seconds_after_the_click():
+    def make(scene: Scene) -> Request:
+        book = scene.book("a", "1")
+        book.stuck.add("1")
+        silent = scene.book("b", "1")
+        silent.read_error = lambda _: VenueOutcomeUnknown(user_message="the venue did not answer")
+        hung = scene.book("c", "1")
+        hung.call_s = 3600
+        return request(target("a"), target("b"), target("c"))
+
+    scene = play(make, until_s=30.5)
+    results = {name: scene.last(name).result for name in "abc"}
+    assert results["a"].outcome is Outcome.RESIDUAL
+    assert results["a"].open_after == 1
+    assert results["a"].cause == "the venue acknowledges the cancels and the orders stay"
+    assert [r.order_id for r in results["a"].residual] == ["1"]
+    assert results["b"].outcome is Outcome.UNVERIFIED
+    assert results["b"].open_after is None
+    assert results["b"].remedy == "Assume that every order is live."
+    assert results["c"].outcome is Outcome.NOT_SENT
+    for name in "abc":
+        assert 30.0 <= results[name].seconds < 30.1
+
+
+def test_nothing_is_sent_after_consent_end():
+    def make(scene: Scene) -> Request:
+        scene.book("a", "1").stuck.add("1")
+        return request(target("a"), consent_s=45.0)
+
+    scene = play(make, until_s=200)
+    assert max(at for at, _ in scene.books["a"].log) <= 45.0
+    status = scene.last("a")
+    assert status.is_final
+    assert status.result.outcome is Outcome.RESIDUAL
+
+
+def test_chase_is_slow_after_verdict_time_and_still_ends_flat():
+    def make(scene: Scene) -> Request:
+        book = scene.book("a", "1")
+        book.stuck.add("1")
+
+        def free(n: int) -> None:
+            if scene.clock.monotonic() > 60:
+                book.stuck.clear()
+
+        book.on_cancel = free
+        return request(target("a"))
+
+    scene = play(make)
+    result = scene.last("a").result
+    assert result.outcome is Outcome.FLAT
+    assert 60 < result.seconds < 75
+    late = [at for at, name in scene.books["a"].log if name == "cancel_all" and 30 < at < 60]
+    assert 0 < len(late) <= 6
+
+
+def test_stopping_the_chase_ends_it_at_once_with_what_is_known():
+    def make(scene: Scene) -> Request:
+        scene.book("a", "1").stuck.add("1")
+        scene.during_at = 40.0
+        scene.during = lambda runner: runner.stop("K7Q2M")
+        return request(target("a"))
+
+    scene = play(make, until_s=100)
+    assert max(at for at, _ in scene.books["a"].log) <= 40.0
+    assert scene.last("a").is_final
+    assert scene.last("a").result.outcome is Outcome.RESIDUAL
+
+
+def test_run_whose_chase_was_stopped_sends_nothing_after_a_restart():
+    def make(scene: Scene) -> Request:
+        scene.book("a", "1")
+        return replace(request(target("a")), chase_stopped_by="alice")
+
+    scene = play(make, until_s=5)
+    assert scene.books["a"].log == []
+    assert scene.last("a").is_final
+
+
+def test_target_whose_key_is_claimed_by_another_process_is_left_alone():
+    def make(scene: Scene) -> Request:
+        scene.book("a", "1")
+        return request(target("a"))
+
+    async def main() -> Scene:
+        scene = Scene()
+        running = make(scene)
+        means = Means(
+            journal=scene.journal,
+            keys=scene.keys,
+            venues=OneVenue(FakeVenue(books=scene.books)),
+            clock=scene.clock,
+            limits=scene.limits,
+        )
+        async with execute.open_runner(means) as runner:
+            runner.take(running, waiting(*running.plan.targets), {})
+            await asyncio.sleep(5)
+        return scene
+
+    assert clocks.run(main()).books["a"].log == []
+
+
+def test_key_refused_by_the_venue_is_told_with_its_code_and_tried_again_slowly():
+    def make(scene: Scene) -> Request:
+        book = scene.book("a", "1")
+        book.check_error = VenueAuthRefused(
+            user_message="the address is not in the key's list",
+            venue_code="10010",
+            remedy="Add 203.0.113.7 to the key.",
+        )
+        return request(target("a"))
+
+    scene = play(make, until_s=31)
+    result = scene.last("a").result
+    assert result.outcome is Outcome.NOT_SENT
+    assert result.cause == "the address is not in the key's list (10010)"
+    assert result.remedy == "Add 203.0.113.7 to the key. Assume that every order is live."
+    assert 5 <= len(scene.books["a"].log) <= 8
+
+
+def test_bug_in_an_adapter_ends_unverified_and_hurts_no_other_target():
+    def make(scene: Scene) -> Request:
+        broken = scene.book("a", "1")
+
+        def explode(_: int) -> None:
+            raise RuntimeError("a bug")
+
+        broken.on_read = explode
+        scene.book("b", "1")
+        return request(target("a"), target("b"))
+
+    scene = play(make, until_s=60)
+    assert scene.last("a").result.outcome is Outcome.UNVERIFIED
+    assert scene.last("a").result.cause == "a bug in cancelall"
+    assert scene.last("b").result.outcome is Outcome.FLAT
+
+
+def test_restart_in_the_middle_keeps_the_clocks_of_the_click():
+    """A process that takes over at +20 s owes its verdict at +30 s, not at +50 s."""
+
+    def make(scene: Scene) -> Request:
+        scene.book("a", "1").stuck.add("1")
+        scene.clock.skew_s = 20.0
+        return request(target("a"))
+
+    scene = play(make, until_s=12)
+    result = scene.last("a").result
+    assert result is not None
+    assert round(result.seconds) == 30
+
+
+def test_handover_drops_the_run_without_a_verdict():
+    def make(scene: Scene) -> Request:
+        scene.book("a", "1").stuck.add("1")
+        return request(target("a"))
+
+    scene = play(make, until_s=5)
+    assert not scene.last("a").is_final
+    assert scene.last("a").result is None
+
+
+def test_orders_that_come_back_turn_the_verdict_at_once():
+    def make(scene: Scene) -> Request:
+        book = scene.book("a", "1")
+
+        def revive(n: int) -> None:
+            if n == 3:
+                born = scene.clock.now() + timedelta(milliseconds=1)
+                book.orders.append(order("ghost", created=born))
+                book.stuck.add("ghost")
+
+        book.on_read = revive
+        return request(target("a"))
+
+    scene = play(make, until_s=5)
+    outcomes = [s.result.outcome for s in scene.journal.statuses("a") if s.result]
+    assert Outcome.FLAT in outcomes
+    assert outcomes[-1] is Outcome.RESIDUAL
+    assert scene.last("a").result.came_back == 1
+    assert scene.last("a").result.cause.startswith("1 came back after FLAT")
