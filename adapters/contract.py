@@ -27,6 +27,7 @@ from enum import Enum, IntEnum
 from typing import NewType, Protocol
 
 from pydantic import SecretStr
+from typing_extensions import override
 
 OrderClass = NewType("OrderClass", str)
 """One kind of order with its own way to cancel or read it, such as `linear` or `spot stop`."""
@@ -205,7 +206,7 @@ class Venue(Protocol):
         """Make the signer from a secret document (JSON text in the venue's own shape).
 
         Raises:
-            VenueAuthRefused: the document does not have that shape; says which field, never a value.
+            VenueAuthRefused: the document lacks that shape; says which field, never a value.
         """
         ...
 
@@ -271,6 +272,7 @@ class VenueError(Exception):
             raise TypeError("VenueError is abstract: raise one of its kinds")
         Exception.__init__(self, self.user_message)
 
+    @override
     def __str__(self) -> str:
         return self.user_message
 
@@ -303,8 +305,9 @@ class VenueRefused(VenueError):
     is_retryable: bool = False
     code: str = field(default="venue_refused", init=False)
 
+    @override
     def __post_init__(self) -> None:
-        super(VenueRefused, self).__post_init__()
+        super().__post_init__()
         self.retryable = self.is_retryable
 
 
@@ -334,6 +337,7 @@ class VenueAuthRefused(VenueError):
     code: str = field(default="venue_auth_refused", init=False)
     retryable: bool = field(default=False, init=False)
 
+    @override
     def __post_init__(self) -> None:
-        super(VenueAuthRefused, self).__post_init__()
+        super().__post_init__()
         self.retryable = self.is_clock

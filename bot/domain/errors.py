@@ -10,6 +10,8 @@ BotError
 
 from __future__ import annotations
 
+from typing_extensions import override
+
 
 class BotError(Exception):
     """A path stops here for a reason that a person can act on."""
@@ -24,6 +26,7 @@ class BotError(Exception):
         self.user_message = user_message
         self.remedy = remedy
 
+    @override
     def __str__(self) -> str:
         return f"{self.user_message} {self.remedy}".strip()
 

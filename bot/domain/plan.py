@@ -18,6 +18,9 @@ from bot.domain.errors import UsageError
 from policies import evaluate
 from policies.model import Account, Actor, Policy
 
+SHOWN_MAX = 12
+"""Known words listed in a refusal."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountEntry:
@@ -167,7 +170,7 @@ def resolve(command: Cancel, grounds: Grounds) -> Plan:
         )
     if len(allowed) > grounds.targets_max:
         raise UsageError(
-            user_message=f"{len(allowed)} accounts are more than the {grounds.targets_max} allowed.",
+            user_message=f"{len(allowed)} accounts are more than {grounds.targets_max}, the limit.",
             remedy="Narrow the command by venue or tag.",
         )
     is_checked = _check_symbols(command, allowed, grounds.symbols)
@@ -223,8 +226,8 @@ def _nearest(word: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(word, ordered, n=3, cutoff=0.5)
     if close:
         return f"Did you mean {' or '.join(close)}?"
-    shown = ", ".join(ordered[:12])
-    return f"Known: {shown}{', …' if len(ordered) > 12 else ''}."
+    shown = ", ".join(ordered[:SHOWN_MAX])
+    return f"Known: {shown}{', …' if len(ordered) > SHOWN_MAX else ''}."
 
 
 def _check_symbols(

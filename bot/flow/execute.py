@@ -153,9 +153,7 @@ def _begin(request: Request, clock: Clock) -> Run:
 
 
 def _job(run: Run, target: Target, claim: Claim, means: Means, status: TargetStatus) -> Job:
-    sight = verify.Sight(
-        rounds=status.rounds, is_sent=status.rounds > 0, accepted=status.accepted
-    )
+    sight = verify.Sight(rounds=status.rounds, is_sent=status.rounds > 0, accepted=status.accepted)
     return Job(
         run=run,
         target=target,
@@ -196,8 +194,9 @@ async def _until_consent_end(
     """Work on the target; at consent end, or when stopped, every call on its way is aborted."""
     if job.run.stopped.is_set():
         return
+    consent = asyncio.timeout_at(job.run.consent_end)
     try:
-        async with asyncio.timeout_at(job.run.consent_end) as consent:
+        async with consent:
             clocks.append(group.create_task(_when_stopped(job, consent)))
             adapter = await _proven_adapter(job)
             if adapter is not None:

@@ -16,6 +16,8 @@ from bot.domain.result import Outcome, Residual, TargetResult
 from bot.flow.verify import Sight
 
 ASSUME_LIVE = "Assume that every order is live."
+NAMED_MAX = 3
+"""Calls or classes named beside one error; the rest are counted."""
 
 
 def outcome(sight: Sight) -> Outcome:
@@ -115,7 +117,9 @@ def _told(what: str, failures: Sequence[tuple[str, VenueError]]) -> str:
 
 
 def _names(names: list[str]) -> str:
-    return ", ".join(names) if len(names) <= 3 else f"{', '.join(names[:2])} and {len(names) - 2} more"
+    if len(names) <= NAMED_MAX:
+        return ", ".join(names)
+    return f"{', '.join(names[:NAMED_MAX])} and {len(names) - NAMED_MAX} more"
 
 
 def unverified(result: TargetResult, *, cause: str, remedy: str) -> TargetResult:

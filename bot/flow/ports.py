@@ -190,7 +190,9 @@ class People(Protocol):
         """
         ...
 
-    async def roster(self, users: frozenset[str], groups: frozenset[str]) -> tuple[Actor, ...] | None:
+    async def roster(
+        self, users: frozenset[str], groups: frozenset[str]
+    ) -> tuple[Actor, ...] | None:
         """Read everybody in these users and user groups; None if Slack cannot tell.
 
         For warnings only (a rule that nobody can fill): never for a decision.

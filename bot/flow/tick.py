@@ -13,7 +13,8 @@ from bot.domain import plan as plans
 from bot.domain import result as results
 from bot.domain.request import Request, RequestState
 from bot.flow import decide
-from bot.flow.decide import Desk
+from bot.flow import desk as desks
+from bot.flow.desk import Desk
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ async def tick(desk: Desk) -> None:
 async def _pending(desk: Desk, request: Request) -> None:
     if desk.clock.now() >= request.expires_at:
         why = "Nobody decided in time."
-        await decide.end(desk, request, to=RequestState.EXPIRED, why=why)
+        await desks.end(desk, request, to=RequestState.EXPIRED, why=why)
         return
     until = desk.unsure.get(request.id)
     is_unsure = until is not None and desk.clock.monotonic() < until
@@ -55,11 +56,11 @@ async def _running(desk: Desk, request: Request) -> None:
     now = desk.clock.now()
     if all(status.is_final for status in statuses):
         headline = results.summarise(statuses).headline
-        await decide.end(desk, request, to=RequestState.FINISHED, why=headline)
+        await desks.end(desk, request, to=RequestState.FINISHED, why=headline)
     elif now < request.consent_ends_at:
         await decide.take(desk, request)
         if request.chase_stopped_by is not None:
             desk.runner.stop(request.id)
     elif now >= request.consent_ends_at + GRACE:
         why = "No process finished this run before its consent ended. Assume that orders are live."
-        await decide.end(desk, request, to=RequestState.INTERRUPTED, why=why)
+        await desks.end(desk, request, to=RequestState.INTERRUPTED, why=why)

@@ -122,24 +122,34 @@ class Because(Enum):
 def round_reason(pursuit: Pursuit) -> Because | None:
     """Say why another round is due; None while the last one may still take effect."""
     sight, now = pursuit.sight, pursuit.clock.monotonic()
-    if sight.round_at is None or sight.round_wall is None:
+    if sight.round_at is None:
         return Because.FIRST
     is_slow = now >= pursuit.verdict_at
     pause = max(_pause_after_s(sight.receipts), pursuit.limits.chase_wait_s if is_slow else 0.0)
     if now < sight.round_at + pause:
         return None
+    return _because(pursuit, is_slow=is_slow)
+
+
+def _because(pursuit: Pursuit, *, is_slow: bool) -> Because | None:
+    sight, now = pursuit.sight, pursuit.clock.monotonic()
+    assert sight.round_at is not None
     refused = [receipt.error for receipt in sight.receipts if receipt.error is not None]
     if any(_may_change(error, is_slow=is_slow) for error in refused):
         return Because.UNACKNOWLEDGED
     if any(receipt.capped for receipt in sight.receipts):
         return Because.CAPPED
     orders = sight.reading.orders if sight.reading else ()
-    if any(order.created is not None and order.created > sight.round_wall for order in orders):
+    if any(_is_younger(order, sight.round_wall) for order in orders):
         return Because.YOUNGER
     worth = bool(orders) or any(_may_change(error, is_slow=is_slow) for error in _errors(sight))
     if worth and now - max(sight.fell_at, sight.round_at) >= pursuit.limits.stuck_after_s:
         return Because.STUCK
     return None
+
+
+def _is_younger(order: OpenOrder, than: datetime | None) -> bool:
+    return order.created is not None and than is not None and order.created > than
 
 
 def _may_change(error: VenueError, *, is_slow: bool) -> bool:

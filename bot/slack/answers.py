@@ -11,7 +11,7 @@ from typing import Any
 from bot.domain import result as results
 from bot.domain.plan import Plan
 from bot.domain.request import Request, RequestState
-from bot.flow.decide import Desk
+from bot.flow.desk import Desk
 from bot.flow.preview import Count, Previewer
 from bot.slack import blocks, text
 from bot.slack.blocks import Message

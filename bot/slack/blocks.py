@@ -55,7 +55,9 @@ def card(view: CardView) -> Message:
     blocks += [_section(line) for line in _packed(lines[1:])]
     blocks.append(_context(_small_print(view)))
     if buttons := _buttons(view):
-        blocks.append({"type": "actions", "block_id": f"act-{view.request.id}", "elements": buttons})
+        blocks.append(
+            {"type": "actions", "block_id": f"act-{view.request.id}", "elements": buttons}
+        )
     return _message([*lines, *_small_print(view)], blocks)
 
 
@@ -65,7 +67,7 @@ def without_buttons(message: Message) -> Message:
     return replace(message, blocks=blocks)
 
 
-def board(request: Request, statuses: Sequence[TargetStatus]) -> Message:
+def board(statuses: Sequence[TargetStatus]) -> Message:
     """Draw the board: where every target stands now, one line an account."""
     report = results.summarise(statuses)
     lines = [f"*{report.headline}*", *_cut_list([_status_line(status) for status in statuses])]
@@ -149,7 +151,9 @@ def _facts(view: CardView) -> list[str]:
 
 
 def _accounts(request: Request) -> str:
-    found = [f"{target.account} ({target.venue}){_scope(target)}" for target in request.plan.targets]
+    found = [
+        f"{target.account} ({target.venue}){_scope(target)}" for target in request.plan.targets
+    ]
     return text.names(found, shown_max=12)
 
 

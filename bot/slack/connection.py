@@ -5,12 +5,11 @@ Owns how we reach Slack and how Slack reaches us over HTTP. Never decides, never
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import aiohttp
-from pydantic import SecretStr
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.errors import SlackApiError
@@ -69,13 +68,13 @@ async def identify(client: AsyncWebClient) -> Identity:
             remedy="Add it to the app's bot scopes and install the app again.",
         )
     return Identity(
-        team_id=str(reply["team_id"]), bot_user_id=str(reply["user_id"]), bot_id=str(reply["bot_id"])
+        team_id=str(reply["team_id"]),
+        bot_user_id=str(reply["user_id"]),
+        bot_id=str(reply["bot_id"]),
     )
 
 
-def build_app(
-    client: AsyncWebClient, signing_secret: str, me: Identity, token: str
-) -> AsyncApp:
+def build_app(client: AsyncWebClient, signing_secret: str, me: Identity, token: str) -> AsyncApp:
     """Build the bolt app. Its authorisation is fixed: no call to Slack inside its three seconds."""
     known = AuthorizeResult(
         enterprise_id=None,

@@ -79,7 +79,7 @@ class SlackPeople:
     async def roster(
         self, users: frozenset[str], groups: frozenset[str]
     ) -> tuple[Actor, ...] | None:
-        """Read everybody named or in these groups; None if Slack cannot tell or there are too many."""
+        """Read everybody named or in these groups; None if unknown or too many."""
         try:
             async with asyncio.timeout(self.call_s):
                 named = users.union(*[await self._members(name) for name in sorted(groups)])
@@ -131,7 +131,7 @@ def _actor(
         groups=member_of,
         is_bot=user_id == SLACKBOT or _fact(user, "is_bot"),
         is_deactivated=_fact(user, "deleted"),
-        is_guest=_either(_fact(user, "is_restricted"), _fact(user, "is_ultra_restricted")),
+        is_guest=_either(user, "is_restricted", "is_ultra_restricted"),
         is_stranger=bool(user.get("is_stranger")) or (team_id or home) != home,
         is_invited=bool(user.get("is_invited_user")),
         read_at=clock.now(),
@@ -144,7 +144,9 @@ def _fact(user: Mapping[str, Any], key: str) -> bool | None:
     return found if isinstance(found, bool) else None
 
 
-def _either(first: bool | None, second: bool | None) -> bool | None:
-    if first or second:
+def _either(user: Mapping[str, Any], first: str, second: str) -> bool | None:
+    """Return True if either flag stands, False only if Slack said both."""
+    facts = (_fact(user, first), _fact(user, second))
+    if True in facts:
         return True
-    return None if first is None or second is None else False
+    return None if None in facts else False

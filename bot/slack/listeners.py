@@ -4,8 +4,8 @@ Owns the slash command, the buttons and the form for a denial. Never decides: wh
 asked of `bot.flow.decide`. Every listener acknowledges first, hands its work to a task of its own
 and returns; Slack is never waited for before Slack has its answer.
 
-The clicker's workspace is taken from `body["user"]["team_id"]` and from nowhere else: bolt's
-context holds the workspace that installed the app, also for an outsider's click in a shared channel.
+The clicker's workspace is taken from `body["user"]["team_id"]` and nowhere else: bolt's context
+holds the workspace that installed the app, also for an outsider's click in a shared channel.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, assert_never
 
 import aiohttp
 from slack_bolt.async_app import AsyncApp
@@ -24,8 +24,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.domain import command as commands
 from bot.domain.command import Cancel, Help, PolicyText, Show, Status, Withdraw
 from bot.domain.errors import UsageError
-from bot.flow import decide
-from bot.flow.decide import Click, Desk, Said
+from bot.flow import ask, decide
+from bot.flow.desk import Click, Desk, Said
 from bot.flow.ports import StoreDown
 from bot.flow.preview import Previewer
 from bot.slack import answers, blocks
@@ -110,29 +110,34 @@ async def _command(counter: Counter, body: Body) -> Message | None:
     if body.get("team_id") != counter.team_id:
         return blocks.plain("This command came from another workspace.", "Use it in ours.")
     typed = commands.parse(str(body.get("text") or ""), chars_max=desk.limits.command_chars_max)
+    if isinstance(typed, Cancel):
+        return await (_dry_run if typed.is_dry_run else _ask)(counter, body, typed)
+    if isinstance(typed, Withdraw):
+        click = _typed_click(body, typed.request_id)
+        return _said(await decide.withdraw(desk, click))
+    return await _tell(desk, typed)
+
+
+async def _tell(desk: Desk, typed: Status | Show | PolicyText | Help) -> Message:
+    """Answer a question that changes nothing."""
     match typed:
-        case Cancel() if typed.is_dry_run:
-            return await _dry_run(counter, body, typed)
-        case Cancel():
-            return await _ask(counter, body, typed)
         case Status():
             return await answers.status(desk)
-        case Show(request_id=request_id):
-            return await answers.show(desk, request_id)
-        case Withdraw(request_id=request_id):
-            click = _typed_click(body, request_id)
-            return _said(await decide.withdraw(desk, click))
+        case Show():
+            return await answers.show(desk, typed.request_id)
         case PolicyText():
             return answers.policy(desk)
         case Help():
             return blocks.plain_lines(commands.usage())
+        case _:
+            assert_never(typed)
 
 
 async def _ask(counter: Counter, body: Body, typed: Cancel) -> Message:
     """Store a request for what was typed, and count its orders while the card goes up."""
     desk = counter.desk
     requester = await desk.people.actor(_user_id(body), team_id=_team_id(body))
-    said = await decide.submit(
+    said = await ask.submit(
         desk,
         typed,
         requester,
@@ -149,7 +154,7 @@ async def _dry_run(counter: Counter, body: Body, typed: Cancel) -> Message:
     """Count what would be cancelled; only who may ask may look."""
     desk = counter.desk
     requester = await desk.people.actor(_user_id(body), team_id=_team_id(body))
-    plan = await decide.resolve(desk, typed, requester)
+    plan = await ask.resolve(desk, typed, requester)
     return answers.dry_run(plan, await counter.previewer.count(plan))
 
 
@@ -159,7 +164,9 @@ async def _card_channel(counter: Counter, typed_in: str) -> str:
         return counter.incident_channel
     try:
         async with asyncio.timeout(counter.desk.limits.people_call_s):
-            reply = await counter.client.api_call("conversations.info", params={"channel": typed_in})
+            reply = await counter.client.api_call(
+                "conversations.info", params={"channel": typed_in}
+            )
     except (SlackApiError, aiohttp.ClientError, OSError):
         return counter.incident_channel
     found = reply.get("channel") or {}
@@ -190,12 +197,12 @@ async def _click(counter: Counter, body: Body, act: _Act) -> Message | None:
     return await act(counter, body, click)
 
 
-async def _approve(counter: Counter, body: Body, click: Click) -> Message | None:
+async def _approve(counter: Counter, _: Body, click: Click) -> Message | None:
     return _said(await decide.vote(counter.desk, click, Answer.APPROVE))
 
 
 async def _deny(counter: Counter, body: Body, click: Click) -> Message | None:
-    """Ask for the reason; if Slack cannot open the form, deny without one rather than not at all."""
+    """Ask for the reason; if Slack cannot open the form, deny without one, but do deny."""
     form = answers.deny_form(FORM, f"{click.request_id}:{click.digest}", click.request_id)
     try:
         async with asyncio.timeout(FORM_S):
@@ -223,11 +230,11 @@ async def _form(counter: Counter, body: Body) -> Message:
     return _said(await decide.vote(counter.desk, click, Answer.DENY))
 
 
-async def _withdraw(counter: Counter, body: Body, click: Click) -> Message | None:
+async def _withdraw(counter: Counter, _: Body, click: Click) -> Message | None:
     return _said(await decide.withdraw(counter.desk, click))
 
 
-async def _stop(counter: Counter, body: Body, click: Click) -> Message | None:
+async def _stop(counter: Counter, _: Body, click: Click) -> Message | None:
     return _said(await decide.stop_chase(counter.desk, click))
 
 

@@ -17,6 +17,7 @@ import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from enum import Enum
+from http import HTTPStatus
 from typing import Any, Protocol
 
 import aiohttp
@@ -24,7 +25,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
-from bot.domain import event, result
+from bot.domain import event
 from bot.domain.request import Request, RequestState
 from bot.domain.result import TargetStatus
 from bot.flow.ports import Clock, StoreDown
@@ -97,13 +98,21 @@ class MessageStore(Protocol):
 class Shown(Protocol):
     """What the presenter reads of the store."""
 
-    async def find(self, request_id: str) -> Request | None: ...
+    async def find(self, request_id: str) -> Request | None:
+        """Return a request by its id."""
+        ...
 
-    async def votes(self, request_id: str) -> tuple[Vote, ...]: ...
+    async def votes(self, request_id: str) -> tuple[Vote, ...]:
+        """Return the newest vote of each person."""
+        ...
 
-    async def statuses(self, request_id: str) -> tuple[TargetStatus, ...]: ...
+    async def statuses(self, request_id: str) -> tuple[TargetStatus, ...]:
+        """Return where the targets of a run stand."""
+        ...
 
-    async def chain_head(self) -> str: ...
+    async def chain_head(self) -> str:
+        """Return the hash of the newest event."""
+        ...
 
 
 class _Later(Exception):
@@ -198,7 +207,7 @@ class Presenter:
                     self._behind.add(request_id)
                     wait_s = self._around.pause_s
                 except _No as refusal:
-                    logger.error("message.refused", extra={"why": refusal.error})
+                    logger.warning("message.refused", extra={"why": refusal.error})
                 await asyncio.sleep(wait_s)
         finally:
             self._busy.discard(request_id)
@@ -215,14 +224,16 @@ class Presenter:
             request=request,
             votes=votes,
             statuses=statuses,
-            decision=around.judge(request, votes) if request.state is RequestState.PENDING else None,
+            decision=around.judge(request, votes)
+            if request.state is RequestState.PENDING
+            else None,
             chain_head=await around.shown.chain_head(),
         )
         card = await self._bring(Place(request_id=request_id, kind=Kind.CARD), blocks.card(view))
         if not statuses:
             return
         board = Place(request_id=request_id, kind=Kind.BOARD)
-        await self._bring(board, blocks.board(request, statuses), under=card)
+        await self._bring(board, blocks.board(statuses), under=card)
         for venue in dict.fromkeys(status.venue for status in statuses):
             if all(status.result for status in statuses if status.venue == venue):
                 place = Place(request_id=request_id, kind=Kind.VENUE_REPLY, slot=venue)
@@ -294,11 +305,11 @@ class Presenter:
 
     def _refusal(self, lane: tuple[str, str], error: SlackApiError) -> Exception:
         status, word = error.response.status_code, str(error.response.get("error", ""))
-        if status == 429 or word == "ratelimited":
+        if status == HTTPStatus.TOO_MANY_REQUESTS or word == "ratelimited":
             wait_s = float(error.response.headers.get("Retry-After", "1"))
             self._not_before[lane] = self._around.clock.monotonic() + wait_s
             return _Later(wait_s)
-        if status >= 500 or word in TRANSIENT:
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR or word in TRANSIENT:
             return _Later(self._around.pause_s)
         return _No(word or f"HTTP {status}")
 

@@ -11,10 +11,13 @@ FIRST = Event(
 
 
 def test_an_event_has_one_text():
-    assert events.body(FIRST) == (
-        '{"at":"2026-11-21T03:00:00+00:00","facts":{"a":"grün","b":1,"c":null},'
-        '"kind":"run.started","request_id":"K7Q2M"}'
-    ).encode()
+    assert (
+        events.body(FIRST)
+        == (
+            '{"at":"2026-11-21T03:00:00+00:00","facts":{"a":"grün","b":1,"c":null},'
+            '"kind":"run.started","request_id":"K7Q2M"}'
+        ).encode()
+    )
 
 
 def test_the_first_hash_is_the_known_one():

@@ -77,7 +77,9 @@ class KeptJournal:
 
     def kinds(self, account: str) -> list[str]:
         return [
-            e.event.kind.value for e in self.entries if e.event and e.event.facts["account"] == account
+            e.event.kind.value
+            for e in self.entries
+            if e.event and e.event.facts["account"] == account
         ]
 
 

@@ -57,9 +57,7 @@ async def _play(scene: Scene, running: Request, *, until_s: float) -> None:
         await asyncio.sleep(max(0.0, until_s - scene.clock.monotonic()))
 
 
-def play(
-    make: Callable[[Scene], Request], *, until_s: float = 700.0
-) -> Scene:
+def play(make: Callable[[Scene], Request], *, until_s: float = 700.0) -> Scene:
     async def main() -> Scene:
         scene = Scene()
         await _play(scene, make(scene), until_s=until_s)

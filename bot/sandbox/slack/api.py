@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
@@ -115,14 +116,18 @@ async def _answer_badly(
             return _too_many(fault.delay_s)
         case FaultKind.REFUSED:
             return _json({"ok": False, "error": fault.error}, workspace)
-        case FaultKind.HANG:
-            await asyncio.Event().wait()
-        case FaultKind.CUT:
-            if request.transport is not None:
-                request.transport.abort()
-        case FaultKind.DELAY:
-            await asyncio.sleep(fault.delay_s)
-    return _json(answer, workspace)
+        case FaultKind.HANG | FaultKind.CUT | FaultKind.DELAY:
+            await _stall(request, fault)
+            return _json(answer, workspace)
+
+
+async def _stall(request: web.Request, fault: Fault) -> None:
+    """Keep the answer back: for ever, for good, or for a while."""
+    if fault.kind is FaultKind.HANG:
+        await asyncio.Event().wait()
+    if fault.kind is FaultKind.CUT and request.transport is not None:
+        request.transport.abort()
+    await asyncio.sleep(fault.delay_s)
 
 
 async def _read_args(request: web.Request) -> Json:
@@ -191,7 +196,9 @@ def _json(answer: Json, workspace: Workspace) -> web.Response:
 
 def _too_many(retry_after_s: float) -> web.Response:
     answer = {"ok": False, "error": "ratelimited"}
-    return web.json_response(answer, status=429, headers={"Retry-After": f"{retry_after_s:g}"})
+    return web.json_response(
+        answer, status=429, headers={"Retry-After": str(math.ceil(retry_after_s))}
+    )
 
 
 async def _answer_response_url(request: web.Request) -> web.Response:

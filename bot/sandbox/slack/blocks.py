@@ -39,7 +39,7 @@ def _plain(chars_max: int) -> Rule:
 def _confirm() -> Rule:
     keys = {
         "title": _plain(100),
-        "text": _text(300),
+        "text": _plain(300),
         "confirm": _plain(30),
         "deny": _plain(30),
         "style": schema.one_of("primary", "danger"),
@@ -111,7 +111,7 @@ def _blocks() -> dict[str, Shape]:
     every = {"block_id": schema.words(ID_MAX)}
     elements = _elements()
     beside = schema.shaped(elements | {"image": _image()})
-    either = Shape(keys=_text_keys(3_000))
+    either = Shape(keys=_text_keys(3_000), required=frozenset({"text"}))
     section = every | {
         "text": _text(3_000),
         "fields": schema.many(_text(2_000), at_most=10),
@@ -141,8 +141,12 @@ def _blocks() -> dict[str, Shape]:
         "divider": Shape(keys=every),
         "image": _image(),
         "input": Shape(keys=asking, required=frozenset({"label", "element"})),
-        "markdown": Shape(keys=every | {"text": schema.words(12_000, at_least=1)}),
-        "alert": Shape(keys=every | {"text": _text(3_000), "level": level}),
+        "markdown": Shape(
+            keys=every | {"text": schema.words(12_000, at_least=1)}, required=frozenset({"text"})
+        ),
+        "alert": Shape(
+            keys=every | {"text": _text(3_000), "level": level}, required=frozenset({"text"})
+        ),
     }
 
 

@@ -17,7 +17,7 @@ PAGE_MAX = 1_000
 
 def is_true(value: object) -> bool:
     """Read a flag as form fields and JSON carry it."""
-    return value in {True, 1, "1", "true", "True"}
+    return value is True or str(value) in {"1", "true", "True"}
 
 
 def auth_test(workspace: Workspace, _args: Json) -> Json:

@@ -152,6 +152,7 @@ class Modal:
             "hash": self.hash,
             "team_id": team_id,
             "app_id": app.app_id,
+            "app_installed_team_id": team_id,
             "bot_id": app.bot_id,
             "callback_id": self.view.get("callback_id", ""),
             "private_metadata": self.view.get("private_metadata", ""),
@@ -173,7 +174,7 @@ def shown_message(message: Message, app: App, team_id: str) -> Json:
     if message.blocks:
         shown["blocks"] = list(message.blocks)
     if message.thread_ts is not None:
-        shown |= {"thread_ts": message.thread_ts, "parent_user_id": message.author}
+        shown["thread_ts"] = message.thread_ts
     if message.is_marked_edited:
         shown["edited"] = {"user": message.author, "ts": message.ts}
     return shown

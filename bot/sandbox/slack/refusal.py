@@ -6,7 +6,7 @@ Owns the exception that the methods raise and `api` turns into `{"ok": false, "e
 from __future__ import annotations
 
 
-class Refused(Exception):  # noqa: N818 - Slack's own answer, not a failure of the sandbox
+class Refused(Exception):
     """Slack's `ok: false`.
 
     Args:

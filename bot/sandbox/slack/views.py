@@ -7,6 +7,7 @@ the fields in one: `view.state.values[block_id][action_id]`, null where nobody t
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 from bot.sandbox.slack import blocks as block_kit
 from bot.sandbox.slack import schema
@@ -69,24 +70,30 @@ def checked(view: object) -> Json:
     if len(json.dumps(view)) > VIEW_BYTES_MAX:
         raise Refused("view_too_large")
     blocks = view.get("blocks")
-    found = list(block_kit.complaints(blocks, at_most=block_kit.MODAL_BLOCKS_MAX))
+    found = [
+        *block_kit.complaints(blocks, at_most=block_kit.MODAL_BLOCKS_MAX),
+        *_frame_complaints(view),
+    ]
+    if found or not isinstance(blocks, list):
+        raise Refused("invalid_arguments", tuple(found))
+    if "submit" not in view and any(block["type"] == "input" for block in blocks):
+        missing = schema.complaint("missing required field: submit", "/view")
+        raise Refused("invalid_arguments", (missing,))
+    kept = block_kit.with_ids(blocks, prefix="view")
+    return {**view, "blocks": [_with_action_id(block) for block in kept]}
+
+
+def _frame_complaints(view: Json) -> Iterator[str]:
+    """Yield what is wrong with a view beside its blocks."""
     if "title" not in view:
-        found.append(schema.complaint("missing required field: title", "/view"))
+        yield schema.complaint("missing required field: title", "/view")
     for key in ("title", "submit", "close"):
         if key in view:
             text = view[key].get("text") if isinstance(view[key], dict) else None
-            found += schema.words(TITLE_MAX, at_least=1)(text, f"/view/{key}/text")
+            yield from schema.words(TITLE_MAX, at_least=1)(text, f"/view/{key}/text")
     metadata, callback_id = view.get("private_metadata", ""), view.get("callback_id", "")
-    found += schema.words(PRIVATE_METADATA_MAX)(metadata, "/view/private_metadata")
-    found += schema.words(CALLBACK_ID_MAX)(callback_id, "/view/callback_id")
-    if not found and isinstance(blocks, list):
-        asks = any(block["type"] == "input" for block in blocks)
-        if asks and "submit" not in view:
-            found.append(schema.complaint("missing required field: submit", "/view"))
-    if found or not isinstance(blocks, list):
-        raise Refused("invalid_arguments", tuple(found))
-    kept = block_kit.with_ids(blocks, prefix="view")
-    return {**view, "blocks": [_with_action_id(block) for block in kept]}
+    yield from schema.words(PRIVATE_METADATA_MAX)(metadata, "/view/private_metadata")
+    yield from schema.words(CALLBACK_ID_MAX)(callback_id, "/view/callback_id")
 
 
 def _with_action_id(block: Json) -> Json:
@@ -121,3 +128,8 @@ def _options(element: Json, values: list[str]) -> list[Json]:
     if unknown := [value for value in values if value not in known]:
         raise ValueError(f"no such option in the modal: {', '.join(unknown)}")
     return [known[value] for value in values]
+
+
+def is_empty(entry: Json) -> bool:
+    """Tell whether a field of `state.values` was left without an answer."""
+    return not any(value for key, value in entry.items() if key != "type")

@@ -1,0 +1,116 @@
+"""From a command to a stored request.
+
+Owns `resolve` and `submit`. Nothing is posted before it is stored; nothing is sent from here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from datetime import timedelta
+
+from adapters.contract import VenueError
+from bot.domain import command as commands
+from bot.domain import plan as plans
+from bot.domain.command import Cancel
+from bot.domain.event import EventKind
+from bot.domain.plan import Plan
+from bot.domain.request import Request, RequestState
+from bot.flow import decide
+from bot.flow import desk as desks
+from bot.flow.desk import Desk, Said
+from policies import evaluate
+from policies.model import Actor
+
+logger = logging.getLogger(__name__)
+
+CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+async def resolve(desk: Desk, command: Cancel, requester: Actor) -> Plan:
+    """Make the plan of a command for this requester.
+
+    Raises:
+        UsageError: see `bot.domain.plan.resolve`.
+    """
+    listed: dict[tuple[str, str], frozenset[str] | None] = {}
+    if command.symbols or command.order:
+        async with asyncio.TaskGroup() as group:
+            for place in {(entry.venue, entry.base_url) for entry in desk.directory.accounts}:
+                group.create_task(_list_symbols(desk, place, listed))
+    grounds = plans.Grounds(
+        directory=desk.directory,
+        policy=desk.policy,
+        requester=requester,
+        targets_max=desk.limits.targets_max,
+        symbols=listed,
+    )
+    return plans.resolve(command, grounds)
+
+
+async def _list_symbols(
+    desk: Desk, place: tuple[str, str], listed: dict[tuple[str, str], frozenset[str] | None]
+) -> None:
+    listed[place] = None
+    try:
+        async with asyncio.timeout(desk.limits.preview_s):
+            listed[place] = (await desk.venues.venue(*place).instruments()).symbols
+    except (VenueError, TimeoutError):
+        logger.warning("symbols.unchecked", extra={"venue": place[0]})
+
+
+async def submit(
+    desk: Desk, command: Cancel, requester: Actor, *, channel: str, delivery: str
+) -> Said:
+    """Store a request for what the command names; start it at once if nobody need approve.
+
+    Raises:
+        UsageError: the command names what does not exist or may not be asked for.
+        StoreDown: the database did not answer.
+    """
+    plan = await resolve(desk, command, requester)
+    request = _draft(desk, command, requester, plan, channel)
+    event = desks.event(
+        desk, EventKind.REQUEST_SUBMITTED, request, requester, desks.sendable(request)
+    )
+    submitted = await desk.store.submit(request, event=event, delivery=delivery)
+    request = submitted.request
+    if not submitted.is_new:
+        return _in_the_way(desk, request, requester)
+    desk.changed(request.id)
+    said = await decide.decide(desk, request.id)
+    if said.code == "started":
+        return said
+    return Said(code="submitted", text=f"Request {request.id} is posted.", request=request)
+
+
+def _draft(desk: Desk, command: Cancel, requester: Actor, plan: Plan, channel: str) -> Request:
+    now = desk.clock.now()
+    request_id = "".join(secrets.choice(CROCKFORD) for _ in range(5))
+    accounts = [target.for_policy() for target in plan.targets]
+    ttl_s, consent_s = evaluate.clocks(desk.policy, accounts)
+    return Request(
+        id=request_id,
+        state=RequestState.PENDING,
+        plan=plan,
+        digest=plans.digest(plan, request_id=request_id),
+        requester=requester,
+        command=commands.canonical(command),
+        reason=command.reason,
+        policy_text=desk.policy_text,
+        channel=channel,
+        posted_at=now,
+        expires_at=now + timedelta(seconds=ttl_s),
+        consent_s=consent_s,
+    )
+
+
+def _in_the_way(desk: Desk, request: Request, requester: Actor) -> Said:
+    ago = int((desk.clock.now() - request.posted_at).total_seconds())
+    who = request.requester.name
+    if request.requester.person_id == requester.person_id:
+        text = f"Your request {request.id} is still pending: approve, wait for it or withdraw it."
+    else:
+        text = f"{who} asked for the same {ago} s ago: request {request.id}. You can answer it."
+    return Said(code="already_pending", text=text, request=request, is_refusal=True)

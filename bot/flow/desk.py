@@ -1,0 +1,122 @@
+"""The desk: what every decision needs, and what it says.
+
+Owns `Desk`, `Click`, `Said` and the end of a request. "No" is a value here, never an exception.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from bot.domain.event import Event, EventKind, Fact
+from bot.domain.limits import Limits
+from bot.domain.plan import Directory
+from bot.domain.request import Request, RequestState
+from bot.flow.execute import Runner
+from bot.flow.ports import Clock, People, RequestStore, Venues
+from policies.model import Actor, Policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What a door should say to whoever acted."""
+
+    code: str
+    """For tests and telemetry: `submitted`, `already_pending`, `not_you`, `started`, …"""
+    text: str
+    request: Request | None = None
+    is_refusal: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Click:
+    """One signed act on a request."""
+
+    request_id: str
+    digest: str
+    """As the button carries it; a vote counts for this plan only."""
+    user_id: str
+    team_id: str | None
+    """The clicker's own workspace, from the signed payload."""
+    delivery: str
+    reason: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class Desk:
+    """Everything that a decision needs."""
+
+    store: RequestStore
+    people: People
+    venues: Venues
+    runner: Runner
+    clock: Clock
+    limits: Limits
+    directory: Directory
+    policy: Policy
+    policy_text: str
+    owner: str
+    """This process."""
+    changed: Callable[[str], None]
+    """Told the id of every request that changed, so that its messages follow."""
+    unsure: dict[str, float] = field(default_factory=dict)
+    """Requests whose voters Slack could not vouch for, and when to stop asking (monotonic)."""
+
+
+_END_KINDS = {
+    RequestState.DENIED: EventKind.REQUEST_DENIED,
+    RequestState.WITHDRAWN: EventKind.REQUEST_WITHDRAWN,
+    RequestState.EXPIRED: EventKind.REQUEST_EXPIRED,
+    RequestState.FINISHED: EventKind.RUN_FINISHED,
+    RequestState.INTERRUPTED: EventKind.RUN_INTERRUPTED,
+}
+
+
+async def end(
+    desk: Desk, request: Request, *, to: RequestState, why: str, by: Actor | None = None
+) -> Said:
+    """Move a request to a final state; a rival that was first is a normal branch."""
+    fact = event(desk, _END_KINDS[to], request, by, {"why": why})
+    ended = await desk.store.end(request.id, expect=request.state, to=to, why=why, event=fact)
+    if ended is None:
+        return await already(desk, request.id)
+    desk.unsure.pop(request.id, None)
+    desk.changed(request.id)
+    return Said(code=to.value.lower(), text=f"Request {request.id}: {why}", request=ended)
+
+
+async def already(desk: Desk, request_id: str) -> Said:
+    """Say where a request stands that somebody else was faster with."""
+    request = await desk.store.find(request_id)
+    if request is None:
+        return Said(code="unknown", text=f"There is no request {request_id}.", is_refusal=True)
+    return ended(request)
+
+
+def ended(request: Request) -> Said:
+    """Say where a request stands that can no longer be answered."""
+    if request.state is RequestState.PENDING:
+        text = f"Request {request.id}: this click was already counted."
+        return Said(code="seen", text=text, request=request)
+    when = request.decided_at or request.ended_at
+    at = f" since {when:%H:%M:%S} UTC" if when else ""
+    text = f"Request {request.id} is already {request.state.value}{at}. {request.ended_why}".strip()
+    return Said(code="already", text=text, request=request, is_refusal=True)
+
+
+def sendable(request: Request) -> dict[str, Fact]:
+    """Name all that the run may send: accounts, digest, scope."""
+    return {
+        "accounts": [target.account for target in request.plan.targets],
+        "command": request.command,
+        "digest": request.digest,
+        "reason": request.reason,
+    }
+
+
+def event(
+    desk: Desk, kind: EventKind, request: Request, by: Actor | None, facts: dict[str, Fact]
+) -> Event:
+    """Make an event of a request, naming who acted."""
+    who: dict[str, Fact] = {} if by is None else {"by": by.user_id, "by_name": by.name}
+    return Event(kind=kind, request_id=request.id, at=desk.clock.now(), facts=who | facts)
