@@ -1,0 +1,177 @@
+"""Opening the store: one SQLite file, one process, one writer.
+
+Owns the URL, the lock against a second process, pragmas, migrations, and the life of the threads.
+Never runs a query of the program's own.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import alembic.command
+from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from bot.domain.errors import ConfigError
+from bot.domain.limits import Limits
+from bot.flow.ports import StoreDown
+from bot.store import journal as journals
+from bot.store.events import Trail
+from bot.store.journal import StoreJournal
+from bot.store.lane import Lane
+from bot.store.messages import Messages
+from bot.store.requests import Requests
+
+MIGRATIONS = Path(__file__).with_name("migrations")
+BUSY_MS = 1500
+"""How long SQLite itself waits for a lock: less than a lane does, so that its thread comes free."""
+LIMIT_S = 2.0
+"""How long a caller waits for one transaction."""
+OPEN_LIMIT_S = 30.0
+"""How long migrations may take."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Store:
+    """Everything that is kept, by what it is for."""
+
+    requests: Requests
+    messages: Messages
+    journal: StoreJournal
+    trail: Trail
+
+
+@asynccontextmanager
+async def open_store(url: str) -> AsyncIterator[Store]:
+    """Open the database, bring its schema up to date, and replay what an outage left in the spool.
+
+    Leaving the context makes the journal durable, then closes the database.
+
+    Raises:
+        ConfigError: the URL names no SQLite file, the file cannot be used, or another process has
+            it open.
+    """
+    path = _path(url)
+    async with AsyncExitStack() as stack:
+        stack.enter_context(_locked(path))
+        await _migrate(path)
+        writer = Lane("writer", _engine(path, begin="BEGIN IMMEDIATE"), limit_s=LIMIT_S)
+        stack.push_async_callback(writer.close)
+        reader = Lane("reader", _engine(path, begin="BEGIN", is_reader=True), limit_s=LIMIT_S)
+        stack.push_async_callback(reader.close)
+        spool = path.with_name(f"{path.name}.spool")
+        journal = await stack.enter_async_context(journals.open_journal(writer, spool))
+        yield Store(
+            requests=Requests(writer, reader, lease_s=Limits().lease_s),
+            messages=Messages(writer, reader),
+            journal=journal,
+            trail=Trail(reader),
+        )
+
+
+def _path(url: str) -> Path:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise ConfigError(
+            user_message="The store's URL is no URL.", remedy='Write "sqlite:///cancelall.db".'
+        ) from None
+    if parsed.get_backend_name() == "postgresql":
+        raise ConfigError(
+            user_message="This version keeps its state in SQLite; PostgreSQL comes later.",
+            remedy='Write url = "sqlite:///cancelall.db" under [store].',
+        )
+    if parsed.get_backend_name() != "sqlite" or parsed.database in {None, "", ":memory:"}:
+        raise ConfigError(
+            user_message="The store's URL does not name an SQLite file.",
+            remedy='Write url = "sqlite:///cancelall.db" under [store].',
+        )
+    assert parsed.database is not None
+    return Path(parsed.database).absolute()
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Keep every other process off this file; the kernel lets go when this one dies."""
+    try:
+        descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        # Made here so that nobody else on the host can read it; SQLite would ask the umask.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise ConfigError(
+            user_message=f"The store {path} cannot be opened: {error.strerror}.",
+            remedy="Its folder must exist and be writable by this user.",
+        ) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise ConfigError(
+            user_message=f"Another process has the store {path} open.",
+            remedy="Stop it first: an SQLite store serves one process. Replicas need PostgreSQL.",
+        ) from None
+    finally:
+        os.close(descriptor)
+
+
+def _engine(path: Path, *, begin: str, is_reader: bool = False) -> Engine:
+    """Make an engine of one connection that begins every transaction as told."""
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)),
+        pool_size=1,
+        max_overflow=0,
+        hide_parameters=True,
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(dbapi_connection: Any, _: object) -> None:
+        dbapi_connection.isolation_level = None  # SQLAlchemy says BEGIN, not the driver.
+        for pragma in _pragmas(is_reader=is_reader):
+            dbapi_connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def start(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def _pragmas(*, is_reader: bool) -> tuple[str, ...]:
+    shared = (f"busy_timeout = {BUSY_MS}", "foreign_keys = ON", "synchronous = FULL")
+    return (*shared, "query_only = ON") if is_reader else (*shared, "journal_mode = WAL")
+
+
+async def _migrate(path: Path) -> None:
+    """Bring the schema up to date, in one transaction."""
+    lane = Lane("migrate", _engine(path, begin="BEGIN IMMEDIATE"), limit_s=OPEN_LIMIT_S)
+    try:
+        await lane.run(upgrade)
+    except CommandError:
+        raise ConfigError(
+            user_message=f"The store {path} was made by a newer version.",
+            remedy="Run that version, or point [store] at another file.",
+        ) from None
+    except (StoreDown, SQLAlchemyError) as error:
+        raise ConfigError(
+            user_message=f"The store {path} cannot be used: {error}.",
+            remedy="Is it an SQLite file of this program, on a healthy disk?",
+        ) from error
+    finally:
+        await lane.close()
+
+
+def upgrade(connection: Connection) -> None:
+    """Run every revision that this database lacks."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    alembic.command.upgrade(config, "head")

@@ -1,0 +1,87 @@
+"""The audit trail: events chained by hash, in the transaction of what they tell.
+
+Owns `append`, the chain's head and its proof. Never changes or deletes an event.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+
+from sqlalchemy import Connection, insert, select
+
+from bot.domain import event as events
+from bot.domain.event import GENESIS, Event, EventKind
+from bot.store import tables
+from bot.store.lane import Lane
+
+
+def append(connection: Connection, event: Event) -> None:
+    """Add an event to the end of the chain, in the caller's transaction."""
+    body = events.body(event)
+    row = {
+        "request_id": event.request_id,
+        "kind": event.kind.value,
+        "body": body.decode(),
+        "hash": events.chain(head(connection), body),
+    }
+    connection.execute(insert(tables.events).values(row))
+
+
+def head(connection: Connection) -> str:
+    """Return the hash of the newest event, 64 hex digits."""
+    newest = select(tables.events.c.hash).order_by(tables.events.c.seq.desc()).limit(1)
+    return connection.execute(newest).scalar() or GENESIS
+
+
+class Trail:
+    """Reads the audit trail. Each method is one transaction and may raise `StoreDown`."""
+
+    def __init__(self, reader: Lane) -> None:
+        self._reader = reader
+
+    async def events(self, request_id: str) -> tuple[Event, ...]:
+        """Return what happened to a request, oldest first."""
+        return await self._reader.run(lambda connection: _events(connection, request_id))
+
+    async def first_break(self) -> int | None:
+        """Find the number of the first event that does not follow from the one before it.
+
+        Returns:
+            Its `seq`, or None if the whole chain holds.
+        """
+        return await self._reader.run(_first_break)
+
+
+def _events(connection: Connection, request_id: str) -> tuple[Event, ...]:
+    table = tables.events
+    rows = connection.execute(
+        select(table.c.body).where(table.c.request_id == request_id).order_by(table.c.seq)
+    )
+    return tuple(_event(body) for body in rows.scalars())
+
+
+def _event(body: str) -> Event:
+    fields = json.loads(body)
+    return Event(
+        kind=EventKind(fields["kind"]),
+        request_id=fields["request_id"],
+        at=datetime.fromisoformat(fields["at"]),
+        facts=fields["facts"],
+    )
+
+
+def _first_break(connection: Connection) -> int | None:
+    table = tables.events
+    rows = connection.execute(
+        select(table.c.seq, table.c.body, table.c.hash).order_by(table.c.seq)
+    )
+    seq = 0
+
+    def chained() -> Iterator[tuple[bytes, str]]:
+        nonlocal seq
+        for seq, body, stored in rows:
+            yield body.encode(), stored
+
+    return None if events.first_break(chained()) is None else seq

@@ -1,0 +1,176 @@
+"""The journal: takes records from the venue loop and makes them durable behind its back.
+
+Owns the port `Journal`: grouping, the spool while the database is down, replay in order. Never makes
+the venue loop wait, and never loses what `flush` has answered for. It works in a thread of its own,
+so that neither a full event loop nor a slow disk holds up the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import time
+import uuid
+from collections.abc import AsyncIterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection
+from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.exc import SQLAlchemyError
+
+from bot.domain import event as events
+from bot.flow.ports import Entry, StoreDown
+from bot.store import tables, targets
+from bot.store.lane import Lane
+from bot.store.spool import Group, Spool
+
+logger = logging.getLogger(__name__)
+
+GROUP_MAX = 200
+"""Entries in one transaction."""
+AGAIN_S = 0.5
+"""Between two tries while the database is down."""
+CLOSE_S = 5.0
+"""How long closing waits for what is queued."""
+
+
+class StoreJournal:
+    """Commits what is waiting in groups: while one is written, the next gathers."""
+
+    def __init__(self, writer: Lane, spool: Spool) -> None:
+        self._writer = writer
+        self._spool = spool
+        self._queue: queue.SimpleQueue[Entry | Future[None] | None] = queue.SimpleQueue()
+        self._backlog = list(spool.read())
+        """Groups that are not in the database, oldest first."""
+        self._spooled = len(self._backlog)
+        """How many of them, from the first, are in the spool."""
+        self._again_at = 0.0
+        """While the database is down: when to try it again (monotonic)."""
+        self._marks: list[Future[None]] = []
+        """Flushes that wait for what was queued before them."""
+        self._is_closing = False
+        pool = ThreadPoolExecutor(1, thread_name_prefix="store-journal")
+        self._thread = pool.submit(self._work)
+        pool.shutdown(wait=False)
+
+    def put(self, entry: Entry) -> None:
+        """Queue an entry; it is committed in groups, or spooled while the database is down."""
+        self._queue.put(entry)
+
+    async def flush(self) -> None:
+        """Wait until everything queued so far is durable."""
+        mark: Future[None] = Future()
+        self._queue.put(mark)
+        await asyncio.wait(
+            {asyncio.wrap_future(mark), asyncio.wrap_future(self._thread)},
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        if not mark.done():
+            self._thread.result()
+            raise StoreDown("the journal is closed")
+
+    async def close(self) -> None:
+        """Make what is queued durable, and end the thread."""
+        self._queue.put(None)
+        thread = asyncio.wrap_future(self._thread)
+        done, _ = await asyncio.wait({thread}, timeout=CLOSE_S)
+        if not done:
+            logger.error("journal.abandoned", extra={"groups": len(self._backlog)})
+        else:
+            self._thread.result()
+
+    def _work(self) -> None:
+        while not self._is_closing:
+            self._gather()
+            is_down = time.monotonic() < self._again_at
+            if is_down:
+                self._keep()
+            if not is_down or self._is_closing:
+                self._store()
+                self._keep()
+
+    def _gather(self) -> None:
+        """Wait for entries, and make a group of what is there."""
+        entries: list[Entry] = []
+        pause_s = max(0.0, self._again_at - time.monotonic()) if self._backlog else None
+        try:
+            while len(entries) < GROUP_MAX:
+                match self._queue.get(timeout=pause_s):
+                    case None:
+                        self._is_closing = True
+                        break
+                    case Future() as mark:
+                        self._marks.append(mark)
+                    case entry:
+                        entries += [entry] if _is_writable(entry) else []
+                pause_s = 0.0
+        except queue.Empty:
+            pass
+        if entries:
+            self._backlog.append(Group(id=f"journal:{uuid.uuid4().hex}", entries=tuple(entries)))
+
+    def _store(self) -> None:
+        """Commit the backlog, oldest first, until it is empty or the database fails."""
+        while self._backlog:
+            group = self._backlog[0]
+            try:
+                self._writer.run_blocking(lambda connection: _record(connection, group))
+            except (StoreDown, SQLAlchemyError) as error:
+                if self._again_at == 0.0:
+                    logger.warning("journal.spooling", extra={"why": str(error)})
+                self._again_at = time.monotonic() + AGAIN_S
+                return
+            del self._backlog[0]
+            self._spooled = max(0, self._spooled - 1)
+        if self._again_at:
+            logger.warning("journal.replayed")
+        self._again_at = 0.0
+
+    def _keep(self) -> None:
+        """Bring the spool in step with the backlog, and answer the flushes if all is durable."""
+        try:
+            if self._backlog:
+                self._spool.append(self._backlog[self._spooled :])
+                self._spooled = len(self._backlog)
+            else:
+                self._spool.clear()
+        except OSError as error:
+            logger.error("spool.refused", extra={"why": error.strerror})
+            if self._backlog:
+                return
+        for mark in self._marks:
+            mark.set_result(None)
+        self._marks.clear()
+
+
+@asynccontextmanager
+async def open_journal(writer: Lane, spool: Path) -> AsyncIterator[StoreJournal]:
+    """Open the journal and replay what the spool holds; leaving flushes it."""
+    journal = StoreJournal(writer, Spool(spool))
+    try:
+        await journal.flush()
+        yield journal
+    finally:
+        await journal.close()
+
+
+def _record(connection: Connection, group: Group) -> None:
+    """Write a group once, however often it comes."""
+    seen = upsert(tables.deliveries).values(id=group.id).on_conflict_do_nothing()
+    if connection.execute(seen).rowcount == 1:
+        targets.record(connection, group.entries)
+
+
+def _is_writable(entry: Entry) -> bool:
+    """Tell whether an entry's event can be written at all; a bug in one must not stop the rest."""
+    try:
+        if entry.event is not None:
+            events.body(entry.event)
+    except (TypeError, ValueError):
+        logger.exception("entry.unwritable", extra={"request_id": entry.request_id})
+        return False
+    return True

@@ -1,0 +1,128 @@
+"""What Slack last took: channel, ts and revision of every message.
+
+Owns `Kind`, `Place`, `Sent` and their table. Never talks to Slack. The values have the shape that
+the presenter's protocol asks for; the store cannot import it, so `app` joins the two.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from sqlalchemy import Connection, and_, case, func, or_, select
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from bot.domain.request import RequestState
+from bot.store import tables
+from bot.store.lane import Lane
+
+_OPEN = (RequestState.PENDING.value, RequestState.RUNNING.value)
+_HOUR = 1.0 / 24.0
+"""In days, as julianday counts."""
+
+
+class Kind(Enum):
+    """The kinds of message."""
+
+    CARD = "card"
+    BOARD = "board"
+    VENUE_REPLY = "venue"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """What one message is: of which request, which kind, for which venue."""
+
+    request_id: str
+    kind: Kind
+    slot: str = ""
+    """The venue of a venue reply."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """What Slack last took of one message."""
+
+    place: Place
+    channel: str
+    ts: str
+    revision: str
+    """Digest of the content that Slack took last."""
+
+
+class Messages:
+    """The messages of every request. Every method is one transaction and may raise `StoreDown`."""
+
+    def __init__(self, writer: Lane, reader: Lane) -> None:
+        self._writer = writer
+        self._reader = reader
+
+    async def find(self, place: Place) -> Sent | None:
+        """Return what Slack last took; None if no post was ever answered."""
+        return await self._reader.run(lambda c: _find(c, place))
+
+    async def intend(self, place: Place, channel: str) -> None:
+        """Record that a post is about to be sent."""
+        await self._writer.run(lambda c: _intend(c, place, channel))
+
+    async def taken(self, sent: Sent) -> None:
+        """Record what Slack took; replaces what was recorded before."""
+        await self._writer.run(lambda c: _taken(c, sent))
+
+    async def behind(self) -> tuple[str, ...]:
+        """Return ids of requests whose messages may be behind: open or ended within the hour."""
+        return await self._reader.run(_behind)
+
+
+def _key(place: Place) -> dict[str, str]:
+    return {"request_id": place.request_id, "kind": place.kind.value, "slot": place.slot}
+
+
+def _find(connection: Connection, place: Place) -> Sent | None:
+    table = tables.messages
+    query = select(table.c.channel, table.c.ts, table.c.revision).where(
+        table.c.ts.is_not(None), *(table.c[name] == value for name, value in _key(place).items())
+    )
+    row = connection.execute(query).first()
+    if row is None:
+        return None
+    return Sent(place=place, channel=row.channel, ts=row.ts, revision=row.revision)
+
+
+def _intend(connection: Connection, place: Place, channel: str) -> None:
+    """Keep channel and ts of a message that Slack once took until it takes another."""
+    table = tables.messages
+    first = upsert(table).values(**_key(place), channel=channel, revision="", state="intended")
+    again = first.on_conflict_do_update(
+        index_elements=list(_key(place)),
+        set_={
+            "state": "intended",
+            "channel": case((table.c.ts.is_(None), channel), else_=table.c.channel),
+        },
+    )
+    connection.execute(again)
+
+
+def _taken(connection: Connection, sent: Sent) -> None:
+    values = {
+        "channel": sent.channel,
+        "ts": sent.ts,
+        "revision": sent.revision,
+        "state": "taken",
+    }
+    taking = upsert(tables.messages).values(**_key(sent.place), **values)
+    connection.execute(
+        taking.on_conflict_do_update(index_elements=list(_key(sent.place)), set_=values)
+    )
+
+
+def _behind(connection: Connection) -> tuple[str, ...]:
+    table = tables.requests
+    age = func.julianday("now") - func.julianday(table.c.ended_at)
+    is_recent = and_(table.c.ended_at.is_not(None), age < _HOUR)
+    query = (
+        select(table.c.id)
+        .where(or_(table.c.state.in_(_OPEN), is_recent))
+        .order_by(table.c.number)
+    )
+    return tuple(connection.execute(query).scalars())

@@ -1,0 +1,313 @@
+"""Requests, their votes, and every change of state.
+
+Owns the port `RequestStore` and the one compare-and-swap through which a state moves. Never reads
+the wall clock: times come with the events. Each method is one transaction and returns after its
+commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, insert, or_, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from bot.domain.event import Event
+from bot.domain.request import TRANSITIONS, IllegalTransition, Request, RequestState
+from bot.domain.result import TargetStatus
+from bot.flow.ports import Claim, Start, Submitted
+from bot.store import events, rows, tables, targets
+from bot.store.lane import Lane
+from policies.model import Answer, Vote
+
+_OPEN = (RequestState.PENDING.value, RequestState.RUNNING.value)
+
+
+class Requests:
+    """The request store. Every method may raise `StoreDown`: then nothing was changed.
+
+    The one exception to that: a commit that had begun when the limit passed. Whoever reads again
+    sees what became of it.
+    """
+
+    def __init__(self, writer: Lane, reader: Lane, *, lease_s: float) -> None:
+        self._writer = writer
+        self._reader = reader
+        self._lease_s = lease_s
+
+    async def submit(self, request: Request, *, event: Event, delivery: str) -> Submitted:
+        """Store a PENDING request; a pending one of the same plan or person stands in its way."""
+        return await self._writer.run(lambda c: _submit(c, request, event, delivery))
+
+    async def find(self, request_id: str) -> Request | None:
+        """Return a request by its id."""
+        return await self._reader.run(lambda c: _find(c, request_id))
+
+    async def open_requests(self) -> tuple[Request, ...]:
+        """Return every PENDING and RUNNING request, oldest first."""
+        return await self._reader.run(_open_requests)
+
+    async def votes(self, request_id: str) -> tuple[Vote, ...]:
+        """Return the newest vote of each person, oldest first."""
+        return await self._reader.run(lambda c: _votes(c, request_id))
+
+    async def cast(self, vote: Vote, *, event: Event, delivery: str) -> bool:
+        """Store a vote on a PENDING request; False if this delivery was seen or it has ended."""
+        return await self._writer.run(lambda c: _cast(c, vote, event, delivery))
+
+    async def note(self, event: Event, *, delivery: str) -> bool:
+        """Append an event that changes no state; False if this delivery was seen."""
+        return await self._writer.run(lambda c: _note(c, event, delivery))
+
+    async def start(self, start: Start, *, votes_seen: int) -> Request | None:
+        """Swap PENDING for RUNNING and claim its keys; None if somebody else was first."""
+        return await self._writer.run(lambda c: _start(c, start, votes_seen, self._lease_s))
+
+    async def end(
+        self, request_id: str, *, expect: RequestState, to: RequestState, why: str, event: Event
+    ) -> Request | None:
+        """Swap `expect` for a final state; None if the request was not in `expect`.
+
+        Raises:
+            IllegalTransition: `to` cannot follow `expect`; nothing happens.
+        """
+        values = {"ended_at": event.at.isoformat(), "ended_why": why}
+        swap = (expect, to)
+        return await self._writer.run(lambda c: _move(c, request_id, swap, values, event))
+
+    async def counted(
+        self,
+        request_id: str,
+        counts: Sequence[tuple[str, int | None]],
+        *,
+        notes: Sequence[str] = (),
+    ) -> Request | None:
+        """Store the preview of a request, and what its card warns of; None if it ended."""
+        values = {"counts": [list(count) for count in counts], "notes": list(notes)}
+        return await self._writer.run(lambda c: _counted(c, request_id, values))
+
+    async def stop_chase(self, request_id: str, *, by: str, event: Event) -> Request | None:
+        """Record who stopped the chase; None if the request is not RUNNING or it was stopped."""
+        return await self._writer.run(lambda c: _stop_chase(c, request_id, by, event))
+
+    async def statuses(self, request_id: str) -> tuple[TargetStatus, ...]:
+        """Return where the targets of a run stand, in the plan's order."""
+        return await self._reader.run(lambda c: targets.statuses(c, request_id))
+
+    async def claim(self, keys: Sequence[str], *, owner: str, lease_s: float) -> tuple[Claim, ...]:
+        """Take or renew the leases on these keys; those held by others are left out."""
+        return await self._writer.run(
+            lambda c: targets.claim(c, keys, owner=owner, lease_s=lease_s)
+        )
+
+    async def release(self, *, owner: str) -> None:
+        """Give every lease of this owner back."""
+        await self._writer.run(lambda c: targets.release(c, owner=owner))
+
+    async def chain_head(self) -> str:
+        """Return the hash of the newest event."""
+        return await self._reader.run(events.head)
+
+
+def swap(
+    connection: Connection,
+    request_id: str,
+    states: tuple[RequestState, RequestState],
+    values: dict[str, Any],
+) -> bool:
+    """Move a request from one state to the next if it is still there; the only way a state moves.
+
+    Raises:
+        IllegalTransition: the table of states does not know this step; nothing happens.
+    """
+    expect, to = states
+    if to not in TRANSITIONS[expect]:
+        raise IllegalTransition(f"{request_id}: {expect.value} cannot become {to.value}")
+    table = tables.requests
+    moving = (
+        update(table)
+        .where(table.c.id == request_id, table.c.state == expect.value)
+        .values(state=to.value, **values)
+    )
+    return connection.execute(moving).rowcount == 1
+
+
+def _move(
+    connection: Connection,
+    request_id: str,
+    states: tuple[RequestState, RequestState],
+    values: dict[str, Any],
+    event: Event,
+) -> Request | None:
+    """Swap the state and append the event that says so."""
+    if not swap(connection, request_id, states, values):
+        return None
+    events.append(connection, event)
+    return _find(connection, request_id)
+
+
+def _submit(
+    connection: Connection, request: Request, event: Event, delivery: str
+) -> Submitted:
+    seen = _delivered(connection, delivery)
+    if seen is not None:
+        before = _find(connection, seen)
+        assert before is not None
+        return Submitted(request=before, is_new=False)
+    assert request.state is RequestState.PENDING
+    row = rows.of_request(request)
+    in_the_way = _in_the_way(connection, row)
+    _deliver(connection, delivery, in_the_way.id if in_the_way else request.id)
+    if in_the_way is not None:
+        return Submitted(request=in_the_way, is_new=False)
+    assert _find(connection, request.id) is None, f"request id {request.id} was drawn twice"
+    connection.execute(insert(tables.requests).values(row))
+    events.append(connection, event)
+    return Submitted(request=request, is_new=True)
+
+
+def _in_the_way(connection: Connection, row: dict[str, Any]) -> Request | None:
+    """Find a pending request of the same person, else one of the same plan."""
+    table = tables.requests
+    is_theirs = table.c.person_id == row["person_id"]
+    query = (
+        select(table)
+        .where(
+            table.c.state == RequestState.PENDING.value,
+            or_(is_theirs, table.c.fingerprint == row["fingerprint"]),
+        )
+        .order_by(is_theirs.desc())
+        .limit(1)
+    )
+    found = connection.execute(query).mappings().first()
+    return rows.to_request(found) if found else None
+
+
+def _find(connection: Connection, request_id: str) -> Request | None:
+    table = tables.requests
+    row = connection.execute(select(table).where(table.c.id == request_id)).mappings().first()
+    return rows.to_request(row) if row else None
+
+
+def _open_requests(connection: Connection) -> tuple[Request, ...]:
+    table = tables.requests
+    query = select(table).where(table.c.state.in_(_OPEN)).order_by(table.c.number)
+    return tuple(rows.to_request(row) for row in connection.execute(query).mappings())
+
+
+def _votes(connection: Connection, request_id: str) -> tuple[Vote, ...]:
+    table = tables.votes
+    query = select(table.c.vote).where(table.c.request_id == request_id).order_by(table.c.number)
+    return tuple(rows.unpack(Vote, row) for row in connection.execute(query).scalars())
+
+
+def _cast(connection: Connection, vote: Vote, event: Event, delivery: str) -> bool:
+    request = _find(connection, vote.request_id)
+    if request is None or request.state is not RequestState.PENDING:
+        return False
+    if not _deliver(connection, delivery, vote.request_id):
+        return False
+    table, person_id = tables.votes, vote.actor.person_id
+    # Deleted and inserted anew, so that the newest vote has the highest number.
+    connection.execute(
+        delete(table).where(
+            table.c.request_id == vote.request_id, table.c.person_id == person_id
+        )
+    )
+    connection.execute(
+        insert(table).values(
+            request_id=vote.request_id,
+            person_id=person_id,
+            answer=vote.answer.value,
+            vote=rows.pack(vote),
+        )
+    )
+    events.append(connection, event)
+    return True
+
+
+def _note(connection: Connection, event: Event, delivery: str) -> bool:
+    if not _deliver(connection, delivery, event.request_id):
+        return False
+    events.append(connection, event)
+    return True
+
+
+def _start(
+    connection: Connection, start: Start, votes_seen: int, lease_s: float
+) -> Request | None:
+    request = _find(connection, start.request_id)
+    if request is None or start.decided_at >= request.expires_at:
+        return None
+    if not _are_the_votes(connection, start, votes_seen):
+        return None
+    clocks = {
+        "decided_at": start.decided_at.isoformat(),
+        "verdict_at": start.verdict_at.isoformat(),
+        "consent_ends_at": start.consent_ends_at.isoformat(),
+    }
+    states = (RequestState.PENDING, RequestState.RUNNING)
+    running = _move(connection, start.request_id, states, clocks, start.event)
+    if running is not None:
+        targets.add(connection, running.id, running.plan)
+        keys = targets.keys_of(running.plan)
+        targets.claim(connection, keys, owner=start.owner, lease_s=lease_s)
+    return running
+
+
+def _are_the_votes(connection: Connection, start: Start, votes_seen: int) -> bool:
+    """Tell whether the votes are still those that were judged.
+
+    A count does not notice a person who changed their mind, so whoever the event names as an
+    approver must still be one.
+    """
+    table = tables.votes
+    query = select(table.c.person_id, table.c.answer).where(table.c.request_id == start.request_id)
+    answers = {person_id: answer for person_id, answer in connection.execute(query)}
+    named = start.event.facts.get("approvers") or []
+    assert isinstance(named, list)
+    approved = all(answers.get(name) == Answer.APPROVE.value for name in named)
+    return approved and len(answers) == votes_seen
+
+
+def _counted(connection: Connection, request_id: str, values: dict[str, Any]) -> Request | None:
+    table = tables.requests
+    writing = update(table).where(table.c.id == request_id, table.c.state.in_(_OPEN))
+    if connection.execute(writing.values(values)).rowcount == 0:
+        return None
+    return _find(connection, request_id)
+
+
+def _stop_chase(
+    connection: Connection, request_id: str, by: str, event: Event
+) -> Request | None:
+    table = tables.requests
+    stopping = update(table).where(
+        table.c.id == request_id,
+        table.c.state == RequestState.RUNNING.value,
+        table.c.chase_stopped_by.is_(None),
+    )
+    if connection.execute(stopping.values(chase_stopped_by=by)).rowcount == 0:
+        return None
+    events.append(connection, event)
+    return _find(connection, request_id)
+
+
+def _delivered(connection: Connection, delivery: str) -> str | None:
+    """Return the id of the request that a delivery led to; None if it was never seen."""
+    table = tables.deliveries
+    found: str | None = connection.execute(
+        select(table.c.request_id).where(table.c.id == delivery)
+    ).scalar()
+    return found
+
+
+def _deliver(connection: Connection, delivery: str, request_id: str | None) -> bool:
+    """Record a delivery; False if it was seen before."""
+    recording = (
+        upsert(tables.deliveries)
+        .values(id=delivery, request_id=request_id)
+        .on_conflict_do_nothing()
+    )
+    return connection.execute(recording).rowcount == 1
