@@ -7,37 +7,42 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
+import secrets
 import signal
-import socket
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from slack_sdk.web.async_client import AsyncWebClient
+
 from adapters import registry
 from adapters.contract import Venue
-from bot import config as configs
 from bot import web
 from bot.config import Config
 from bot.domain.limits import Limits
 from bot.flow import decide, execute, tick
 from bot.flow.desk import Desk
-from bot.flow.execute import Means
-from bot.flow.ports import StoreDown
+from bot.flow.execute import Means, Runner
+from bot.flow.ports import Clock, StoreDown
 from bot.flow.preview import Previewer
 from bot.keys import sealed
+from bot.keys.sealed import SealedKeys
 from bot.slack import connection, listeners
+from bot.slack.connection import Identity
 from bot.slack.identity import SlackPeople
 from bot.slack.listeners import Counter
 from bot.slack.presenter import Presenter, Surroundings
 from bot.store import engine
+from bot.store.engine import Store
 
 logger = logging.getLogger(__name__)
 
 AGAIN_S = 1.0
 """How long a background part that broke rests before it is started again."""
+
+Factory = Callable[[], Coroutine[Any, Any, None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,28 +60,60 @@ class SystemClock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenVenues:
-    """The venue links of this process, one per venue and base URL."""
+    """The venues of this process, one per name and base URL."""
 
-    links: dict[tuple[str, str], Venue]
+    links: Mapping[tuple[str, str], Venue]
 
     def venue(self, name: str, base_url: str) -> Venue:
-        """Return the link for a target."""
+        """Return the venue of a target."""
         return self.links[name, base_url]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Serving:
-    """What a running bot shows to whoever started it."""
+    """A running bot, as whoever started it sees it."""
 
     url: str
     """Base URL of its HTTP server."""
     desk: Desk
 
 
-async def supervise(
-    name: str, factory: Callable[[], Coroutine[Any, Any, None]], *, again_s: float | None = None
-) -> None:
-    """Run background work; log a bug in it, and start it again if `again_s` says so."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What was opened at start."""
+
+    config: Config
+    clock: Clock
+    limits: Limits
+    store: Store
+    keys: SealedKeys
+    client: AsyncWebClient
+    me: Identity
+    venues: OpenVenues
+    background: Background
+
+
+class Background:
+    """Supervised work beside the runs: a bug in a card never cancels a venue."""
+
+    def __init__(self, group: asyncio.TaskGroup) -> None:
+        self._group = group
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def spawn(self, name: str, factory: Factory, *, again_s: float | None = None) -> None:
+        """Start work; with `again_s` it is started again whenever it ends or breaks."""
+        task = self._group.create_task(supervise(name, factory, again_s=again_s), name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def drop(self) -> None:
+        """Cancel what still works."""
+        for task in self._tasks:
+            task.cancel()
+
+
+async def supervise(name: str, factory: Factory, *, again_s: float | None = None) -> None:
+    """Do the work; log a bug in it, and start it again if `again_s` says when."""
     while True:
         try:
             await factory()
@@ -90,26 +127,138 @@ async def supervise(
 
 
 @asynccontextmanager
+async def _background() -> AsyncIterator[Background]:
+    async with asyncio.TaskGroup() as group:
+        background = Background(group)
+        try:
+            yield background
+        finally:
+            background.drop()
+
+
+@asynccontextmanager
 async def serving(config: Config) -> AsyncIterator[Serving]:
     """Run the bot until the context ends; then stop sending, flush, and give the leases back.
 
     Raises:
-        ConfigError: something it needs at start is missing or refuses.
+        ConfigError: something that it needs at start is missing or refuses.
+        SecretError: the key source does not open.
     """
     clock, limits = SystemClock(), Limits()
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(engine.open_store(config.store))
-        keys = await stack.enter_async_context(sealed.open_keys(config.keys))
-        client = await stack.enter_async_context(
-            connection.open_client(config.slack.bot_token.get_secret_value(), config.slack.api_url)
-        )
+        enter = stack.enter_async_context
+        store = await enter(engine.open_store(config.file.store.url))
+        keys = await enter(sealed.open_keys(config.file.keys.file, config.passphrase))
+        token = config.bot_token.get_secret_value()
+        client = await enter(connection.open_client(token, config.file.slack.api_url))
         me = await connection.identify(client)
         venues = OpenVenues(links=await _connect(config, stack))
-        group = await stack.enter_async_context(_background())
-        journal = await stack.enter_async_context(store.open_journal(config.state_dir))
-        runner = await stack.enter_async_context(
-            execute.open_runner(
-                Means(journal=journal, keys=keys, venues=venues, clock=clock, limits=limits)
-            )
+        background = await enter(_background())
+        means = Means(journal=store.journal, keys=keys, venues=venues, clock=clock, limits=limits)
+        runner = await enter(execute.open_runner(means))
+        parts = Parts(
+            config=config,
+            clock=clock,
+            limits=limits,
+            store=store,
+            keys=keys,
+            client=client,
+            me=me,
+            venues=venues,
+            background=background,
         )
-    raise NotImplementedError
+        desk, presenter = _desk(parts, runner)
+        stack.push_async_callback(_let_go, store, desk)
+        slack = connection.build_app(client, config.signing_secret.get_secret_value(), me, token)
+        listeners.register(slack, _counter(parts, desk, presenter))
+        slack_part = config.file.slack
+        url = await enter(web.listening(web.build(slack), slack_part.host, slack_part.port))
+        background.spawn("tick", lambda: tick.tick(desk), again_s=limits.tick_s)
+        background.spawn("heal", presenter.heal)
+        logger.info("bot.started", extra={"url": url, "accounts": len(config.accounts)})
+        yield Serving(url=url, desk=desk)
+
+
+async def _let_go(store: Store, desk: Desk) -> None:
+    """Make the journal durable and give the leases back, so that a successor need not wait."""
+    desk.runner.drop()
+    try:
+        await store.journal.flush()
+        await store.requests.release(owner=desk.owner)
+    except StoreDown:
+        logger.warning("store.unreachable", extra={"part": "release"})
+
+
+async def _connect(config: Config, stack: AsyncExitStack) -> dict[tuple[str, str], Venue]:
+    """Open every venue that an account names; none needs to answer for the bot to start."""
+    state_dir = config.file.state.dir
+    state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    kinds = registry.venues()
+    links: dict[tuple[str, str], Venue] = {}
+    for (name, base_url), settings in config.settings.items():
+        connect = kinds[name].connect
+        links[name, base_url] = await stack.enter_async_context(
+            connect(settings, state_dir=state_dir)
+        )
+    return links
+
+
+def _desk(parts: Parts, runner: Runner) -> tuple[Desk, Presenter]:
+    """Join the desk and its presenter, each of which tells the other."""
+    config = parts.config
+    roles = config.policy.roles.values()
+    people = SlackPeople(
+        client=parts.client,
+        clock=parts.clock,
+        groups=frozenset(group for role in roles for group in role.groups),
+        call_s=parts.limits.people_call_s,
+    )
+    desk = Desk(
+        store=parts.store.requests,
+        people=people,
+        venues=parts.venues,
+        runner=runner,
+        clock=parts.clock,
+        limits=parts.limits,
+        directory=config.directory,
+        policy=config.policy,
+        policy_text=config.policy_text,
+        owner=secrets.token_hex(8),
+        changed=lambda request_id: presenter.changed(request_id),
+    )
+    around = Surroundings(
+        client=parts.client,
+        shown=parts.store.requests,
+        messages=parts.store.messages,
+        clock=parts.clock,
+        incident_channel=config.file.slack.incident_channel,
+        judge=lambda request, votes: decide.judge(desk, request, votes),
+    )
+    presenter = Presenter(around, parts.background.spawn)
+    return desk, presenter
+
+
+def _counter(parts: Parts, desk: Desk, presenter: Presenter) -> Counter:
+    slack = parts.config.file.slack
+    return Counter(
+        desk=desk,
+        presenter=presenter,
+        previewer=Previewer(
+            keys=parts.keys, venues=parts.venues, clock=parts.clock, limits=parts.limits
+        ),
+        client=parts.client,
+        spawn=parts.background.spawn,
+        team_id=parts.me.team_id,
+        incident_channel=slack.incident_channel,
+        channels=frozenset({slack.incident_channel, *slack.channels}),
+    )
+
+
+async def serve(config: Config) -> None:
+    """Run the bot until the process is told to stop."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stopped.set)
+    async with serving(config):
+        await stopped.wait()

@@ -53,6 +53,7 @@ async def _pending(desk: Desk, request: Request) -> None:
 async def _running(desk: Desk, request: Request) -> None:
     assert request.consent_ends_at is not None
     statuses = await desk.store.statuses(request.id)
+    desk.changed(request.id)  # The journal has moved the board meanwhile.
     now = desk.clock.now()
     if all(status.is_final for status in statuses):
         headline = results.summarise(statuses).headline

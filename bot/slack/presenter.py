@@ -16,7 +16,6 @@ import hashlib
 import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from enum import Enum
 from http import HTTPStatus
 from typing import Any, Protocol
 
@@ -26,6 +25,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from bot.domain import event
+from bot.domain.message import Kind, Place, Sent
 from bot.domain.request import Request, RequestState
 from bot.domain.result import TargetStatus
 from bot.flow.ports import Clock, StoreDown
@@ -44,35 +44,6 @@ TRANSIENT = frozenset(
 
 Spawn = Callable[[str, Callable[[], Coroutine[Any, Any, None]]], None]
 """Start supervised work: a bug in it is logged and hurts nothing else."""
-
-
-class Kind(Enum):
-    """The kinds of message."""
-
-    CARD = "card"
-    BOARD = "board"
-    VENUE_REPLY = "venue"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """What one message is: of which request, which kind, for which venue."""
-
-    request_id: str
-    kind: Kind
-    slot: str = ""
-    """The venue of a venue reply."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
-    """What Slack last took of one message."""
-
-    place: Place
-    channel: str
-    ts: str
-    revision: str
-    """Digest of the content that Slack took last."""
 
 
 class MessageStore(Protocol):

@@ -31,10 +31,7 @@ from bot.store.messages import Messages
 from bot.store.requests import Requests
 
 MIGRATIONS = Path(__file__).with_name("migrations")
-BUSY_MS = 1500
-"""How long SQLite itself waits for a lock: less than a lane does, so that its thread comes free."""
 LIMIT_S = 2.0
-"""How long a caller waits for one transaction."""
 OPEN_LIMIT_S = 30.0
 """How long migrations may take."""
 
@@ -49,11 +46,20 @@ class Store:
     trail: Trail
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """How a connection is prepared, and how each of its transactions begins."""
+
+    begin: str
+    pragmas: tuple[str, ...]
+
+
 @asynccontextmanager
-async def open_store(url: str) -> AsyncIterator[Store]:
+async def open_store(url: str, *, limit_s: float = LIMIT_S) -> AsyncIterator[Store]:
     """Open the database, bring its schema up to date, and replay what an outage left in the spool.
 
-    Leaving the context makes the journal durable, then closes the database.
+    `limit_s` is how long a caller waits for one transaction. Leaving the context makes the journal
+    durable, then closes the database.
 
     Raises:
         ConfigError: the URL names no SQLite file, the file cannot be used, or another process has
@@ -63,9 +69,9 @@ async def open_store(url: str) -> AsyncIterator[Store]:
     async with AsyncExitStack() as stack:
         stack.enter_context(_locked(path))
         await _migrate(path)
-        writer = Lane("writer", _engine(path, begin="BEGIN IMMEDIATE"), limit_s=LIMIT_S)
+        writer = Lane("writer", _engine(path, _writing(limit_s)), limit_s=limit_s)
         stack.push_async_callback(writer.close)
-        reader = Lane("reader", _engine(path, begin="BEGIN", is_reader=True), limit_s=LIMIT_S)
+        reader = Lane("reader", _engine(path, _reading(limit_s)), limit_s=limit_s)
         stack.push_async_callback(reader.close)
         spool = path.with_name(f"{path.name}.spool")
         journal = await stack.enter_async_context(journals.open_journal(writer, spool))
@@ -122,8 +128,8 @@ def _locked(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _engine(path: Path, *, begin: str, is_reader: bool = False) -> Engine:
-    """Make an engine of one connection that begins every transaction as told."""
+def _engine(path: Path, session: Session) -> Engine:
+    """Make an engine of one connection."""
     engine = create_engine(
         URL.create("sqlite", database=str(path)),
         pool_size=1,
@@ -134,24 +140,42 @@ def _engine(path: Path, *, begin: str, is_reader: bool = False) -> Engine:
     @event.listens_for(engine, "connect")
     def prepare(dbapi_connection: Any, _: object) -> None:
         dbapi_connection.isolation_level = None  # SQLAlchemy says BEGIN, not the driver.
-        for pragma in _pragmas(is_reader=is_reader):
+        for pragma in session.pragmas:
             dbapi_connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
     def start(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        connection.exec_driver_sql(session.begin)
 
     return engine
 
 
-def _pragmas(*, is_reader: bool) -> tuple[str, ...]:
-    shared = (f"busy_timeout = {BUSY_MS}", "foreign_keys = ON", "synchronous = FULL")
-    return (*shared, "query_only = ON") if is_reader else (*shared, "journal_mode = WAL")
+def _writing(limit_s: float) -> Session:
+    # A transaction that may write takes its lock first: one that reads and then writes would be
+    # refused in between. FULL: what was answered for survives a power cut.
+    return Session(
+        begin="BEGIN IMMEDIATE",
+        pragmas=(
+            _busy(limit_s),
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+        ),
+    )
+
+
+def _reading(limit_s: float) -> Session:
+    return Session(begin="BEGIN", pragmas=(_busy(limit_s), "query_only = ON"))
+
+
+def _busy(limit_s: float) -> str:
+    """Let SQLite wait for a lock for less than the caller does, so that the thread comes free."""
+    return f"busy_timeout = {int(limit_s * 750)}"
 
 
 async def _migrate(path: Path) -> None:
     """Bring the schema up to date, in one transaction."""
-    lane = Lane("migrate", _engine(path, begin="BEGIN IMMEDIATE"), limit_s=OPEN_LIMIT_S)
+    lane = Lane("migrate", _engine(path, _writing(OPEN_LIMIT_S)), limit_s=OPEN_LIMIT_S)
     try:
         await lane.run(upgrade)
     except CommandError:

@@ -74,14 +74,13 @@ def _event(body: str) -> Event:
 
 def _first_break(connection: Connection) -> int | None:
     table = tables.events
-    rows = connection.execute(
-        select(table.c.seq, table.c.body, table.c.hash).order_by(table.c.seq)
-    )
-    seq = 0
+    rows = connection.execute(select(table.c.seq, table.c.body, table.c.hash).order_by(table.c.seq))
+    last = 0
 
     def chained() -> Iterator[tuple[bytes, str]]:
-        nonlocal seq
+        nonlocal last
         for seq, body, stored in rows:
+            last = seq
             yield body.encode(), stored
 
-    return None if events.first_break(chained()) is None else seq
+    return None if events.first_break(chained()) is None else last

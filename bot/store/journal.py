@@ -1,8 +1,8 @@
 """The journal: takes records from the venue loop and makes them durable behind its back.
 
-Owns the port `Journal`: grouping, the spool while the database is down, replay in order. Never makes
-the venue loop wait, and never loses what `flush` has answered for. It works in a thread of its own,
-so that neither a full event loop nor a slow disk holds up the other.
+Owns the port `Journal`: grouping, the spool while the database is down, replay in order. Never
+makes the venue loop wait, and never loses what `flush` has answered for. It works in a thread of
+its own, so that neither a full event loop nor a slow disk holds up the other.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import uuid
 from collections.abc import AsyncIterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -65,13 +66,10 @@ class StoreJournal:
         """Wait until everything queued so far is durable."""
         mark: Future[None] = Future()
         self._queue.put(mark)
-        await asyncio.wait(
-            {asyncio.wrap_future(mark), asyncio.wrap_future(self._thread)},
-            return_when=asyncio.FIRST_COMPLETED,
-        )
-        if not mark.done():
-            self._thread.result()
-            raise StoreDown("the journal is closed")
+        waiting = asyncio.wrap_future(mark)
+        while not (await asyncio.wait({waiting}, timeout=AGAIN_S))[0]:
+            if self._thread.done():
+                raise StoreDown("the journal has ended")
 
     async def close(self) -> None:
         """Make what is queued durable, and end the thread."""
@@ -85,13 +83,19 @@ class StoreJournal:
 
     def _work(self) -> None:
         while not self._is_closing:
-            self._gather()
-            is_down = time.monotonic() < self._again_at
-            if is_down:
-                self._keep()
-            if not is_down or self._is_closing:
-                self._store()
-                self._keep()
+            self._turn()
+        if lost := self._backlog[self._spooled :]:
+            logger.error("journal.lost", extra={"entries": sum(len(g.entries) for g in lost)})
+
+    def _turn(self) -> None:
+        """Take what is queued to the database, or to the spool while the database is down."""
+        self._gather()
+        is_down = time.monotonic() < self._again_at
+        if is_down:
+            self._keep()
+        if not is_down or self._is_closing:
+            self._store()
+            self._keep()
 
     def _gather(self) -> None:
         """Wait for entries, and make a group of what is there."""
@@ -116,9 +120,8 @@ class StoreJournal:
     def _store(self) -> None:
         """Commit the backlog, oldest first, until it is empty or the database fails."""
         while self._backlog:
-            group = self._backlog[0]
             try:
-                self._writer.run_blocking(lambda connection: _record(connection, group))
+                self._writer.run_blocking(partial(_record, group=self._backlog[0]))
             except (StoreDown, SQLAlchemyError) as error:
                 if self._again_at == 0.0:
                     logger.warning("journal.spooling", extra={"why": str(error)})
@@ -139,11 +142,12 @@ class StoreJournal:
             else:
                 self._spool.clear()
         except OSError as error:
-            logger.error("spool.refused", extra={"why": error.strerror})
+            logger.warning("spool.refused", extra={"why": error.strerror})
             if self._backlog:
                 return
         for mark in self._marks:
-            mark.set_result(None)
+            if mark.set_running_or_notify_cancel():
+                mark.set_result(None)
         self._marks.clear()
 
 
@@ -158,7 +162,7 @@ async def open_journal(writer: Lane, spool: Path) -> AsyncIterator[StoreJournal]
         await journal.close()
 
 
-def _record(connection: Connection, group: Group) -> None:
+def _record(connection: Connection, *, group: Group) -> None:
     """Write a group once, however often it comes."""
     seen = upsert(tables.deliveries).values(id=group.id).on_conflict_do_nothing()
     if connection.execute(seen).rowcount == 1:

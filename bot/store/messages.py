@@ -1,17 +1,14 @@
 """What Slack last took: channel, ts and revision of every message.
 
-Owns `Kind`, `Place`, `Sent` and their table. Never talks to Slack. The values have the shape that
-the presenter's protocol asks for; the store cannot import it, so `app` joins the two.
+Owns their table. Never talks to Slack.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import Enum
-
 from sqlalchemy import Connection, and_, case, func, or_, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from bot.domain.message import Place, Sent
 from bot.domain.request import RequestState
 from bot.store import tables
 from bot.store.lane import Lane
@@ -19,35 +16,6 @@ from bot.store.lane import Lane
 _OPEN = (RequestState.PENDING.value, RequestState.RUNNING.value)
 _HOUR = 1.0 / 24.0
 """In days, as julianday counts."""
-
-
-class Kind(Enum):
-    """The kinds of message."""
-
-    CARD = "card"
-    BOARD = "board"
-    VENUE_REPLY = "venue"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """What one message is: of which request, which kind, for which venue."""
-
-    request_id: str
-    kind: Kind
-    slot: str = ""
-    """The venue of a venue reply."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
-    """What Slack last took of one message."""
-
-    place: Place
-    channel: str
-    ts: str
-    revision: str
-    """Digest of the content that Slack took last."""
 
 
 class Messages:
@@ -121,8 +89,6 @@ def _behind(connection: Connection) -> tuple[str, ...]:
     age = func.julianday("now") - func.julianday(table.c.ended_at)
     is_recent = and_(table.c.ended_at.is_not(None), age < _HOUR)
     query = (
-        select(table.c.id)
-        .where(or_(table.c.state.in_(_OPEN), is_recent))
-        .order_by(table.c.number)
+        select(table.c.id).where(or_(table.c.state.in_(_OPEN), is_recent)).order_by(table.c.number)
     )
     return tuple(connection.execute(query).scalars())

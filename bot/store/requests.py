@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, delete, insert, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from bot.domain.event import Event
@@ -147,9 +147,7 @@ def _move(
     return _find(connection, request_id)
 
 
-def _submit(
-    connection: Connection, request: Request, event: Event, delivery: str
-) -> Submitted:
+def _submit(connection: Connection, request: Request, event: Event, delivery: str) -> Submitted:
     seen = _delivered(connection, delivery)
     if seen is not None:
         before = _find(connection, seen)
@@ -211,9 +209,7 @@ def _cast(connection: Connection, vote: Vote, event: Event, delivery: str) -> bo
     table, person_id = tables.votes, vote.actor.person_id
     # Deleted and inserted anew, so that the newest vote has the highest number.
     connection.execute(
-        delete(table).where(
-            table.c.request_id == vote.request_id, table.c.person_id == person_id
-        )
+        delete(table).where(table.c.request_id == vote.request_id, table.c.person_id == person_id)
     )
     connection.execute(
         insert(table).values(
@@ -234,9 +230,7 @@ def _note(connection: Connection, event: Event, delivery: str) -> bool:
     return True
 
 
-def _start(
-    connection: Connection, start: Start, votes_seen: int, lease_s: float
-) -> Request | None:
+def _start(connection: Connection, start: Start, votes_seen: int, lease_s: float) -> Request | None:
     request = _find(connection, start.request_id)
     if request is None or start.decided_at >= request.expires_at:
         return None
@@ -264,7 +258,7 @@ def _are_the_votes(connection: Connection, start: Start, votes_seen: int) -> boo
     """
     table = tables.votes
     query = select(table.c.person_id, table.c.answer).where(table.c.request_id == start.request_id)
-    answers = {person_id: answer for person_id, answer in connection.execute(query)}
+    answers = {row.person_id: row.answer for row in connection.execute(query)}
     named = start.event.facts.get("approvers") or []
     assert isinstance(named, list)
     approved = all(answers.get(name) == Answer.APPROVE.value for name in named)
@@ -279,9 +273,7 @@ def _counted(connection: Connection, request_id: str, values: dict[str, Any]) ->
     return _find(connection, request_id)
 
 
-def _stop_chase(
-    connection: Connection, request_id: str, by: str, event: Event
-) -> Request | None:
+def _stop_chase(connection: Connection, request_id: str, by: str, event: Event) -> Request | None:
     table = tables.requests
     stopping = update(table).where(
         table.c.id == request_id,

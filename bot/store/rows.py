@@ -6,11 +6,11 @@ pydantic. Never touches a connection.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
+from sqlalchemy import RowMapping
 
 from bot.domain import plan as plans
 from bot.domain.request import Request
@@ -22,8 +22,12 @@ _STORE_ONLY = frozenset({"number", "person_id", "fingerprint"})
 
 
 @cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
+def _made(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
+
+
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return _made(kind)
 
 
 def pack(value: object) -> Any:
@@ -64,6 +68,6 @@ def of_request(request: Request) -> dict[str, Any]:
     return row
 
 
-def to_request(row: Mapping[str, Any]) -> Request:
+def to_request(row: RowMapping) -> Request:
     """Make a request of its row."""
     return unpack(Request, {key: value for key, value in row.items() if key not in _STORE_ONLY})

@@ -1,0 +1,5 @@
+"""`python -m bot`."""
+
+from bot import cli
+
+cli.main()

@@ -1,0 +1,118 @@
+"""The commands, a few lines each. Heavy imports happen inside them, so that help is instant."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import click
+from pydantic import SecretStr
+
+from bot.domain.errors import BotError, ConfigError
+
+CONFIG_EXIT = 78
+"""EX_CONFIG: something about the set-up is wrong, and a restart will not help."""
+
+
+@click.group()
+@click.version_option(package_name="cancelall")
+def cancelall() -> None:
+    """Cancel every open order, once a second person agrees, and prove it."""
+
+
+@cancelall.command()
+@click.option("--config", type=click.Path(path_type=Path), default=Path("config.toml"))
+def serve(config: Path) -> None:
+    """Run the bot."""
+    from bot import app, telemetry
+    from bot import config as configs
+
+    telemetry.harden()
+    telemetry.configure(sys.stderr)
+    asyncio.run(app.serve(configs.load(config)))
+
+
+@cancelall.command()
+@click.option("--seed", type=int, help="Repeat a run to the fault.")
+def demo(seed: int | None) -> None:
+    """Play the main job in a sandbox; the exit status comes from the books."""
+    from bot import demo as demos
+
+    sys.exit(asyncio.run(demos.play(seed)))
+
+
+@cancelall.group()
+def keys() -> None:
+    """Keep keys in a sealed local file."""
+
+
+FILE = click.option(
+    "--file", type=click.Path(path_type=Path), default=Path("keys.sealed"), show_default=True
+)
+
+
+@keys.command("seal")
+@click.argument("name")
+@FILE
+@click.option("--passphrase-file", type=click.Path(path_type=Path), help="Else it is asked for.")
+def seal_key(name: str, file: Path, passphrase_file: Path | None) -> None:
+    """Seal a key's JSON document, read from standard input, under NAME."""
+    from bot.keys import sealed
+
+    passphrase = _passphrase(passphrase_file, is_new=not file.exists())
+    if sys.stdin.isatty():
+        click.echo('Paste the document, such as {"api_key": "…", "api_secret": "…"}, then Ctrl-D:')
+    sealed.seal(file, name, _document(sys.stdin.read()), passphrase)
+    click.echo(f"Sealed {name} in {file}.")
+
+
+@keys.command("list")
+@FILE
+def list_keys(file: Path) -> None:
+    """List the names in a sealed file."""
+    from bot.keys import sealed
+
+    for name in sealed.names(file):
+        click.echo(name)
+
+
+def _passphrase(file: Path | None, *, is_new: bool) -> SecretStr:
+    from bot import config as configs
+    from bot.config import SecretAt
+
+    if file is not None:
+        return configs.secret(SecretAt(file=file), "--passphrase-file")
+    asked = click.prompt("Passphrase", hide_input=True, confirmation_prompt=is_new, err=True)
+    return SecretStr(asked)
+
+
+def _document(text: str) -> SecretStr:
+    """Check that a document is a JSON object, without showing it."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise ConfigError(
+            user_message="The document is not a JSON object.",
+            remedy='Give {"api_key": "…", "api_secret": "…"}.',
+        )
+    return SecretStr(json.dumps(found))
+
+
+def main() -> NoReturn:
+    """Run the command line; a wrong set-up is one line and exit status 78."""
+    if not __debug__:
+        click.echo(
+            "error: python -O drops the checks this program relies on. Run it without.", err=True
+        )
+        sys.exit(CONFIG_EXIT)
+    try:
+        cancelall(standalone_mode=True)
+    except BotError as error:
+        click.echo(f"error: {error.user_message} {error.remedy}".strip(), err=True)
+        sys.exit(CONFIG_EXIT)
+    sys.exit(0)

@@ -1,0 +1,319 @@
+"""The configuration: `config.toml`, checked whole before anything starts.
+
+Owns the models, secret references and `load()`. Alone reads files and the environment. Unknown keys
+are refused, and no message ever shows a value that could be a secret.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import stat
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError
+
+from adapters import registry
+from adapters.contract import OrderClass, Protective
+from bot.domain.errors import ConfigError
+from bot.domain.plan import AccountEntry, Directory
+from policies import model as policies
+from policies.model import Policy, PolicyInvalid
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+ChannelId = Annotated[str, StringConstraints(pattern=r"^[CG][A-Z0-9]{2,}$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SecretAt(_Strict):
+    """Where a secret is: `{ env = "NAME" }` or `{ file = "path" }`; never the secret itself."""
+
+    env: str = ""
+    file: Path | None = None
+
+
+class SlackPart(_Strict):
+    """`[slack]`."""
+
+    mode: Literal["http"] = "http"
+    api_url: str = "https://slack.com/api/"
+    incident_channel: ChannelId
+    channels: tuple[ChannelId, ...] = ()
+    """Further channels in which a card may stand, if the command was typed there."""
+    bot_token: SecretAt
+    signing_secret: SecretAt
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+
+
+class KeysPart(_Strict):
+    """`[keys]`."""
+
+    source: Literal["sealed"] = "sealed"
+    file: Path
+    passphrase: SecretAt
+
+
+class StorePart(_Strict):
+    """`[store]`."""
+
+    url: str = "sqlite:///cancelall.db"
+
+
+class StatePart(_Strict):
+    """`[state]`: instrument lists and the spool."""
+
+    dir: Path = Path("state")
+
+
+class AccountPart(BaseModel):
+    """`[[account]]`: what every venue needs; the rest is for the venue's own settings."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    name: Name
+    venue: Name
+    uid: str = Field(min_length=1)
+    key: str = Field(min_length=1)
+    read_key: str | None = None
+    tags: Mapping[Name, Name] = Field(default_factory=dict)
+    protective: Protective = Protective.CANCEL
+    classes_off: tuple[str, ...] = ()
+
+
+class File(_Strict):
+    """The whole file."""
+
+    policy: Path
+    slack: SlackPart
+    keys: KeysPart
+    store: StorePart = StorePart()
+    state: StatePart = StatePart()
+    account: tuple[AccountPart, ...] = Field(min_length=1)
+
+
+class Config(_Strict):
+    """Everything that was read and checked."""
+
+    file: File
+    policy: Policy
+    policy_text: str
+    accounts: tuple[AccountEntry, ...]
+    settings: Mapping[tuple[str, str], Any]
+    """The venue's settings per (venue, base URL)."""
+    bot_token: SecretStr
+    signing_secret: SecretStr
+    passphrase: SecretStr
+
+    @property
+    def directory(self) -> Directory:
+        """Every account."""
+        return Directory(accounts=self.accounts)
+
+
+def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
+    """Read and check everything that can be checked without the network.
+
+    Raises:
+        ConfigError: names file and key, and what to do.
+    """
+    known = os.environ if environment is None else environment
+    file = _read(path)
+    base = path.parent
+    policy_path = base / file.policy
+    policy_text = _text(policy_path, "policy")
+    try:
+        policy = policies.parse(policy_text)
+    except PolicyInvalid as error:
+        raise ConfigError(
+            user_message=f"{policy_path.name}: {error.user_message}", remedy=error.remedy
+        ) from None
+    accounts, settings = _accounts(file, path.name)
+    slack, keys = file.slack, file.keys
+    return Config(
+        file=_absolute(file, base),
+        policy=policy,
+        policy_text=policy_text,
+        accounts=accounts,
+        settings=settings,
+        bot_token=_secret(slack.bot_token, "slack.bot_token", base, known),
+        signing_secret=_secret(slack.signing_secret, "slack.signing_secret", base, known),
+        passphrase=_secret(keys.passphrase, "keys.passphrase", base, known),
+    )
+
+
+def secret(at: SecretAt, name: str) -> SecretStr:
+    """Read one secret for the command line, from the environment or a file.
+
+    Raises:
+        ConfigError: it is not there, or everybody may read it.
+    """
+    return _secret(at, name, Path(), os.environ)
+
+
+def _read(path: Path) -> File:
+    text = _text(path, "--config")
+    try:
+        return File.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(
+            user_message=f"{path.name} is not valid TOML: {error}.", remedy="Mend that line."
+        ) from None
+    except ValidationError as error:
+        raise _explain(error, path.name, File) from None
+
+
+def _text(path: Path, key: str) -> str:
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise ConfigError(
+            user_message=f"{path} cannot be read: {why}.", remedy=f"Check the path in {key}."
+        ) from None
+
+
+def _absolute(file: File, base: Path) -> File:
+    """Resolve every path against the folder of the config file."""
+    url = file.store.url
+    if url.startswith("sqlite:///") and not url.startswith("sqlite:////"):
+        url = f"sqlite:///{(base / url.removeprefix('sqlite:///')).resolve()}"
+    keys = file.keys.model_copy(update={"file": (base / file.keys.file).resolve()})
+    state = file.state.model_copy(update={"dir": (base / file.state.dir).resolve()})
+    store = file.store.model_copy(update={"url": url})
+    return file.model_copy(update={"keys": keys, "state": state, "store": store})
+
+
+def _secret(at: SecretAt, key: str, base: Path, environment: Mapping[str, str]) -> SecretStr:
+    if bool(at.env) == (at.file is not None):
+        raise ConfigError(
+            user_message=f"{key} must say where the secret is: env or file, and one of them.",
+            remedy=f'Write {key.split(".")[-1]} = {{ env = "NAME" }} or {{ file = "path" }}.',
+        )
+    if at.env:
+        if not environment.get(at.env):
+            raise ConfigError(
+                user_message=f"{key}: the environment has no {at.env}.",
+                remedy=f"Set {at.env} for the process.",
+            )
+        return SecretStr(environment[at.env])
+    assert at.file is not None
+    path = base / at.file
+    text = _text(path, key)
+    if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise ConfigError(
+            user_message=f"{key}: {path} may be read by others.", remedy=f"chmod 600 {path}"
+        )
+    return SecretStr(text.strip())
+
+
+def _accounts(
+    file: File, name: str
+) -> tuple[tuple[AccountEntry, ...], Mapping[tuple[str, str], Any]]:
+    entries: list[AccountEntry] = []
+    settings: dict[tuple[str, str], Any] = {}
+    for part in file.account:
+        where = f"{name}: account {part.name}"
+        if any(entry.name == part.name for entry in entries):
+            raise ConfigError(
+                user_message=f"{where} stands twice.", remedy="Give each account its own name."
+            )
+        entry, found = _account(part, where)
+        place = (entry.venue, entry.base_url)
+        if settings.setdefault(place, found) != found:
+            raise ConfigError(
+                user_message=f"{where} has other venue settings than an account before it.",
+                remedy=f"Accounts at {entry.base_url} share one connection: make them equal.",
+            )
+        entries.append(entry)
+    return tuple(entries), settings
+
+
+def _account(part: AccountPart, where: str) -> tuple[AccountEntry, Any]:
+    kinds = registry.venues()
+    kind = kinds.get(part.venue)
+    if kind is None:
+        raise ConfigError(
+            user_message=f'{where}: "{part.venue}" is not a venue.',
+            remedy=_nearest(part.venue, kinds),
+        )
+    try:
+        settings = kind.settings.model_validate(part.model_extra or {})
+    except ValidationError as error:
+        raise _explain(error, where, kind.settings) from None
+    classes = kind.capabilities.order_classes
+    for name in part.classes_off:
+        if name not in classes:
+            raise ConfigError(
+                user_message=f'{where}: classes_off names "{name}", which {part.venue} lacks.',
+                remedy=_nearest(name, classes),
+            )
+    base_url: str = settings.base_url  # type: ignore[attr-defined]
+    entry = AccountEntry(
+        name=part.name,
+        venue=part.venue,
+        base_url=base_url,
+        uid=part.uid,
+        key=part.key,
+        capabilities=kind.capabilities,
+        read_key=part.read_key,
+        tags=tuple(sorted(part.tags.items())),
+        protective=part.protective,
+        classes_off=tuple(OrderClass(name) for name in part.classes_off),
+    )
+    return entry, settings
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    names = sorted(known)
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+    return f"Did you mean {close[0]}?" if close else f"Known: {', '.join(names)}."
+
+
+def _explain(error: ValidationError, where: str, model: type[BaseModel]) -> ConfigError:
+    """Put pydantic's first complaint into plain words, without the value that stood there."""
+    first: Any = error.errors(include_url=False, include_input=False)[0]
+    path = [str(part) for part in first["loc"]]
+    key = ".".join(path)
+    kind, context = first["type"], first.get("ctx", {})
+    if kind == "extra_forbidden":
+        return ConfigError(
+            user_message=f'{where} has an unknown key "{key}".',
+            remedy=_nearest(path[-1], _keys(model, path[:-1])),
+        )
+    if kind == "missing":
+        return ConfigError(user_message=f'{where} lacks "{key}".', remedy="Add it.")
+    if kind == "literal_error":
+        expected = str(context["expected"])
+        return ConfigError(
+            user_message=f'{where}: "{key}" is not one that this release knows.',
+            remedy=f"Write {expected}.",
+        )
+    if kind == "model_type" and path[-1] in {"bot_token", "signing_secret", "passphrase"}:
+        return ConfigError(
+            user_message=f'{where}: "{key}" must not hold the secret itself.',
+            remedy=f'Write {path[-1]} = {{ env = "NAME" }} or {{ file = "path" }}.',
+        )
+    return ConfigError(
+        user_message=f'{where}: "{key}" is wrong: {first["msg"]}.',
+        remedy="See the README's config.",
+    )
+
+
+def _keys(model: type[BaseModel], path: Iterable[str]) -> list[str]:
+    """Return the keys that a place in the file may have."""
+    for part in path:
+        if part.isdigit():
+            continue
+        annotation: Any = model.model_fields[part].annotation
+        inner: list[Any] = [*get_args(annotation), annotation]
+        found = next((a for a in inner if isinstance(a, type) and issubclass(a, BaseModel)), None)
+        if found is None:
+            return []
+        model = found
+    return list(model.model_fields)

@@ -1,0 +1,142 @@
+"""`make demo`: the sandbox, the real bot, and the story; the exit status comes from the books.
+
+Owns the config that joins the two: nothing else connects them but sockets and URLs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import secrets
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from bot import app, telemetry
+from bot import config as configs
+from bot.config import Config
+from bot.keys import sealed
+from bot.sandbox import story as stories
+from bot.sandbox import world as worlds
+from bot.sandbox.slack import delivery
+from bot.sandbox.story import Story
+from bot.sandbox.world import World
+
+POLICY = f"""\
+workspaces = ["{worlds.HOME}"]
+
+[roles.traders]
+groups = ["{worlds.TRADERS}"]
+
+[roles.risk]
+groups = ["{worlds.RISK}"]
+
+[[rule]]
+name = "prod"
+tags = {{ env = "prod" }}
+ask = ["traders"]
+approve = [{{ roles = ["risk"], count = 1 }}]
+"""
+
+CONFIG = """\
+policy = "policy.toml"
+
+[slack]
+mode = "http"
+api_url = "{api_url}"
+incident_channel = "{incident}"
+bot_token = {{ file = "slack.token" }}
+signing_secret = {{ file = "slack.signing" }}
+port = 0
+
+[keys]
+source = "sealed"
+file = "keys.sealed"
+passphrase = {{ file = "passphrase" }}
+
+[store]
+url = "sqlite:///cancelall.db"
+"""
+
+ACCOUNT = """
+[[account]]
+name = "{name}"
+venue = "bybit"
+uid = "{uid}"
+tags = {{ env = "prod" }}
+key = "venues/{name}"
+base_url = "{venue_url}"
+"""
+
+
+async def play(seed: int | None) -> int:
+    """Play the story once.
+
+    Returns:
+        0 only if every book, asked directly, is empty and the report said FLAT.
+    """
+    chosen = secrets.randbelow(1000) if seed is None else seed
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="cancelall-demo-") as folder:
+        with (Path(folder) / "bot.log").open("w") as log:
+            telemetry.configure(log, level=logging.INFO)
+            async with worlds.open_world(chosen) as world:
+                config = set_up(world, Path(folder))
+                is_flat = await _play(world, config)
+                left = world.total()
+    seconds = time.monotonic() - began
+    report = "FLAT" if is_flat and not left else "NOT FLAT"
+    _say("")
+    _say(
+        f"The books, asked directly: {left} orders rest. Report: {report}. {seconds:.0f} s in all."
+    )
+    _say(f"Next: make demo SEED={chosen + 1}   make test   README.md, going to production")
+    return 0 if report == "FLAT" else 1
+
+
+async def _play(world: World, config: Config) -> bool:
+    async with (
+        app.serving(config) as bot,
+        delivery.connect(
+            world.workspace, api_url=world.api_url, request_url=f"{bot.url}/slack/events"
+        ) as people,
+    ):
+        return await stories.tell(Story(world=world, people=people, say=_say))
+
+
+def set_up(world: World, folder: Path) -> Config:
+    """Write policy, config, secrets and sealed keys as an operator would, and load them."""
+    passphrase = SecretStr(secrets.token_urlsafe(12))
+    _write(folder / "policy.toml", POLICY)
+    _write(folder / "slack.token", world.workspace.app.bot_token)
+    _write(folder / "slack.signing", world.workspace.app.signing_secret)
+    _write(folder / "passphrase", passphrase.get_secret_value())
+    text = CONFIG.format(api_url=world.api_url, incident=worlds.INCIDENT)
+    for account in world.accounts:
+        text += ACCOUNT.format(name=account.name, uid=account.uid, venue_url=world.venue_url)
+        _seal(folder, f"venues/{account.name}", account.api_key, account.secret, passphrase)
+        if account.read_key:
+            path = f"venues/{account.name}-ro"
+            text += f'read_key = "{path}"\n'
+            _seal(folder, path, account.read_key, account.read_secret, passphrase)
+    _write(folder / "config.toml", text)
+    return configs.load(folder / "config.toml")
+
+
+def _seal(folder: Path, name: str, api_key: str, secret: str, passphrase: SecretStr) -> None:
+    document = SecretStr(json.dumps({"api_key": api_key, "api_secret": secret}))
+    sealed.seal(folder / "keys.sealed", name, document, passphrase, cost=sealed.CHEAP)
+
+
+def _write(path: Path, text: str) -> None:
+    path.touch(mode=0o600)
+    path.write_text(text)
+
+
+def _say(words: str) -> None:
+    sys.stdout.write(f"{words}\n")
+    sys.stdout.flush()

@@ -1,0 +1,150 @@
+"""The demo's story: what people do in the channel, and the channel as a terminal shows it.
+
+Owns the plot and the lines. Acts only as people can: by typing and clicking in Slack.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from bot.sandbox.slack import render
+from bot.sandbox.slack.delivery import Delivery
+from bot.sandbox.slack.records import Ephemeral, Message
+from bot.sandbox.world import ALICE, BOB, GINA, INCIDENT, MALLORY, World
+
+Say = Callable[[str], None]
+PATIENCE_S = 40.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Story:
+    """The story being told."""
+
+    world: World
+    people: Delivery
+    say: Say
+    began: float = field(default_factory=time.monotonic)
+
+    def line(self, words: str = "") -> None:
+        """Say one line of the story, with the seconds since it began."""
+        self.say(f"{time.monotonic() - self.began:6.1f}  {words}" if words else "")
+
+
+async def tell(story: Story) -> bool:
+    """Play the whole story; True if every account was reported FLAT."""
+    world = story.world
+    story.line(f"{world.total():,} orders rest on {len(world.accounts)} accounts at Bybit.")
+    story.line(f"seed {world.seed}: on {world.fault_account}, {world.fault_words}.")
+    await _type(story, ALICE, "all --dry-run")
+    await _type(story, ALICE, 'all --reason "runaway quoter"')
+    card = await _card(story)
+    for who in (ALICE, GINA, MALLORY):
+        await _press(story, who, card.ts, "approve")
+    world.venue.faults.add(world.fault)
+    await _press(story, BOB, card.ts, "approve", is_quiet=True)
+    async with asyncio.TaskGroup() as group:
+        watching = group.create_task(_watch(story))
+        is_flat = await _reported(story, card.ts)
+        watching.cancel()
+    _show_thread(story, card.ts)
+    return is_flat
+
+
+async def _type(story: Story, who: str, words: str) -> None:
+    """Type a command and show what Slack shows to whoever typed it."""
+    story.line()
+    story.line(f"{_name(story, who)} types  /cancelall {words}")
+    before = len(story.world.workspace.ephemerals(who))
+    await story.people.slash(who, INCIDENT, "/cancelall", words)
+    await _answer(story, who, before)
+
+
+async def _press(story: Story, who: str, ts: str, action: str, *, is_quiet: bool = False) -> None:
+    """Press a button of the card and show the answer that only this person sees."""
+    story.line()
+    before = len(story.world.workspace.ephemerals(who))
+    story.line(f"{_name(story, who)} presses [Approve cancel] and confirms")
+    await story.people.click(who, INCIDENT, ts, action)
+    if not is_quiet:
+        await _answer(story, who, before)
+
+
+async def _answer(story: Story, who: str, before: int) -> None:
+    found = await story.world.workspace.wait_for(
+        lambda: story.world.workspace.ephemerals(who)[before:], timeout_s=PATIENCE_S
+    )
+    for message in found:
+        _show(story, message, f"only {_name(story, who)} sees this")
+
+
+async def _card(story: Story) -> Message:
+    """Wait for the card with its buttons and its counts."""
+
+    def ready() -> Message | None:
+        for message in story.world.workspace.messages(INCIDENT):
+            has_buttons = any(block["type"] == "actions" for block in message.blocks)
+            if has_buttons and "being counted" not in message.text:
+                return message
+        return None
+
+    found = await story.world.workspace.wait_for(ready, timeout_s=PATIENCE_S)
+    assert found is not None
+    story.line()
+    _show(story, found, "#incident")
+    return found
+
+
+async def _watch(story: Story) -> None:
+    """Show how the books empty, as they are asked directly."""
+    while True:
+        await asyncio.sleep(0.25)
+        left = ", ".join(
+            f"{account.name} {story.world.count(account.uid):,}" for account in story.world.accounts
+        )
+        story.line(f"on the books: {left}")
+
+
+async def _reported(story: Story, ts: str) -> bool:
+    """Wait until every account has a verdict; True if all are FLAT."""
+
+    def is_told() -> bool:
+        card = story.world.workspace.message(INCIDENT, ts)
+        replies = story.world.workspace.thread(INCIDENT, ts)
+        is_flat = card is not None and card.text.startswith("FLAT:")
+        return is_flat and any(reply.text.startswith("*bybit:") for reply in replies)
+
+    try:
+        await story.world.workspace.wait_for(is_told, timeout_s=PATIENCE_S)
+    except TimeoutError:
+        return False
+    return True
+
+
+def _show_thread(story: Story, ts: str) -> None:
+    workspace = story.world.workspace
+    card = workspace.message(INCIDENT, ts)
+    for message in [card, *workspace.thread(INCIDENT, ts)]:
+        if message is not None:
+            story.line()
+            where = "#incident" if message is card else "thread"
+            _show(story, message, where)
+
+
+def _show(story: Story, message: Message | Ephemeral, where: str) -> None:
+    story.say(f"        ┌ {where}")
+    for row in render.plain(message, story.world.workspace):
+        story.say(f"        │ {row}")
+
+
+def _name(story: Story, user_id: str) -> str:
+    user = story.world.workspace.user(user_id)
+    assert user is not None
+    words = {BOB: "from risk", GINA: "a guest", MALLORY: "of another company"}
+    return (
+        f"{user.name.capitalize()} ({words[user_id]})"
+        if user_id in words
+        else user.name.capitalize()
+    )

@@ -1,0 +1,190 @@
+"""The journal while the database answers, while it does not, and after a crash."""
+
+import asyncio
+import logging
+import signal
+import sys
+import time
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot.flow.ports import Claim, StoreDown
+from bot.store import engine, rows
+from bot.store.engine import Store
+from bot.store.spool import Group, Spool
+from tests.store import values
+
+CLAIM = Claim(key="keys/alpha", fence=1)
+LIMIT_S = 0.1
+
+
+def _put(store: Store, *rounds: int) -> None:
+    for number in rounds:
+        store.journal.put(values.entry(CLAIM, "alpha", rounds=number))
+
+
+async def _told(store: Store) -> list[object]:
+    """The rounds that the trail tells of, in its order."""
+    trail = await store.trail.events("K7Q2M")
+    return [fact.facts["rounds"] for fact in trail if fact.kind.value == "round.ended"]
+
+
+async def _until_told(store: Store, rounds: list[int]) -> None:
+    async with asyncio.timeout(10):
+        while await _told(store) != rounds:
+            await asyncio.sleep(0.01)
+
+
+async def test_put_does_not_wait_and_flush_returns_when_all_is_stored(tmp_path: Path):
+    async with engine.open_store(values.url(tmp_path)) as store:
+        await values.running(store)
+        began = time.perf_counter()
+        _put(store, *range(1000))
+        assert time.perf_counter() - began < 0.2
+        await store.journal.flush()
+        assert await _told(store) == list(range(1000))
+        assert await store.trail.first_break() is None
+
+
+async def test_leaving_the_store_makes_the_queue_durable(tmp_path: Path):
+    async with engine.open_store(values.url(tmp_path)) as store:
+        await values.running(store)
+        _put(store, *range(500))
+    async with engine.open_store(values.url(tmp_path)) as store:
+        assert await _told(store) == list(range(500))
+
+
+async def test_outage_goes_to_the_spool_and_is_replayed_in_order(tmp_path: Path):
+    spool = tmp_path / "cancelall.db.spool"
+    async with engine.open_store(values.url(tmp_path), limit_s=LIMIT_S) as store:
+        await values.running(store)
+        with closing(values.raw(tmp_path)) as rival:
+            rival.execute("BEGIN IMMEDIATE")
+            _put(store, 1, 2)
+            await store.journal.flush()
+            _put(store, 3)
+            await store.journal.flush()
+            groups = Spool(spool).read()
+            assert [e.status.rounds for group in groups for e in group.entries] == [1, 2, 3]
+            assert await _told(store) == []
+        _put(store, 4)
+        await _until_told(store, [1, 2, 3, 4])
+        await store.journal.flush()
+        assert not spool.exists()
+        assert await store.trail.first_break() is None
+
+
+async def test_spool_is_replayed_at_the_next_start(tmp_path: Path):
+    spool = tmp_path / "cancelall.db.spool"
+    with closing(values.raw(tmp_path)) as rival:
+        async with engine.open_store(values.url(tmp_path), limit_s=LIMIT_S) as store:
+            await values.running(store)
+            rival.execute("BEGIN IMMEDIATE")
+            _put(store, 1, 2)
+        assert spool.exists()
+    async with engine.open_store(values.url(tmp_path)) as store:
+        assert await _told(store) == [1, 2]
+        assert not spool.exists()
+
+
+async def test_group_that_was_committed_and_spooled_counts_once(tmp_path: Path):
+    """A crash between the commit and the removal of the spool leaves both."""
+    spool = tmp_path / "cancelall.db.spool"
+    group = Group(id="journal:g1", entries=(values.entry(CLAIM, "alpha", rounds=1),))
+    for _ in range(2):
+        Spool(spool).append([group])
+        async with engine.open_store(values.url(tmp_path)) as store:
+            if await store.requests.find("K7Q2M") is None:
+                await values.running(store)
+            assert len(await _told(store)) == 1
+            assert not spool.exists()
+
+
+async def test_line_that_a_crash_cut_is_kept_aside_and_the_rest_is_replayed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    spool = tmp_path / "cancelall.db.spool"
+    whole = Group(id="journal:g1", entries=(values.entry(CLAIM, "alpha", rounds=1),))
+    line = rows.to_line(whole)
+    spool.write_bytes(line + b"\n" + line[:40])
+    async with engine.open_store(values.url(tmp_path)) as store:
+        assert await _told(store) == [1]
+    assert not spool.exists()
+    assert (tmp_path / "cancelall.db.spool.unreadable").read_bytes() == line + b"\n" + line[:40]
+    assert [record.msg for record in caplog.records if record.levelno >= logging.WARNING] == [
+        "spool.unreadable",
+        "entry.refused",
+    ]
+
+
+def test_append_after_one_that_died_halfway_leaves_no_torn_line(tmp_path: Path):
+    path = tmp_path / "spool"
+    spool = Spool(path)
+    groups = [
+        Group(id=f"journal:{number}", entries=(values.entry(CLAIM, "alpha", rounds=number),))
+        for number in range(2)
+    ]
+    spool.append(groups[:1])
+    with path.open("ab") as file:
+        file.write(b'{"id": "jour')
+    spool.append(groups[1:])
+    assert Spool(path).read() == tuple(groups)
+
+
+async def test_full_disk_and_no_database_keep_entries_until_one_of_them_is_back(tmp_path: Path):
+    """Flush must not claim that anything is durable before it is."""
+    blocked = tmp_path / "cancelall.db.spool"
+    async with engine.open_store(values.url(tmp_path), limit_s=LIMIT_S) as store:
+        await values.running(store)
+        with closing(values.raw(tmp_path)) as rival:
+            rival.execute("BEGIN IMMEDIATE")
+            blocked.mkdir()
+            _put(store, 1)
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.5):
+                    await store.journal.flush()
+            blocked.rmdir()
+        await store.journal.flush()
+        await _until_told(store, [1])
+
+
+async def test_entry_that_cannot_be_written_does_not_stop_the_others(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    async with engine.open_store(values.url(tmp_path)) as store:
+        await values.running(store)
+        bad = values.entry(CLAIM, "alpha")
+        broken = replace(bad.event, facts={"seconds": float("nan")})
+        store.journal.put(replace(bad, event=broken))
+        _put(store, 2)
+        await store.journal.flush()
+        assert await _told(store) == [2]
+    assert "entry.unwritable" in [record.msg for record in caplog.records]
+
+
+async def test_flush_of_a_closed_journal_says_so(tmp_path: Path):
+    async with engine.open_store(values.url(tmp_path)) as store:
+        pass
+    with pytest.raises(StoreDown, match="ended"):
+        await store.journal.flush()
+
+
+async def test_kill_in_mid_commit_leaves_a_whole_chain_with_all_that_was_flushed(tmp_path: Path):
+    url = values.url(tmp_path)
+    victim = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.store.victim", url), stdout=asyncio.subprocess.PIPE
+    )
+    assert victim.stdout is not None
+    async with asyncio.timeout(30):
+        flushed = [int(await victim.stdout.readline()) for _ in range(12)]
+        victim.send_signal(signal.SIGKILL)
+        rest, _ = await victim.communicate()
+    flushed += [int(line) for line in rest.split(b"\n")[:-1]]
+    async with engine.open_store(url) as store:
+        told = await _told(store)
+        assert told == list(range(len(told)))
+        assert len(told) > flushed[-1]
+        assert await store.trail.first_break() is None

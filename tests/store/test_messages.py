@@ -1,0 +1,73 @@
+"""What Slack last took."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.domain.event import EventKind
+from bot.domain.request import RequestState
+from bot.store import engine
+from bot.store.engine import Store
+from bot.store.messages import Kind, Place, Sent
+from tests.fakes import run
+from tests.store import values
+
+CARD = Place(request_id="K7Q2M", kind=Kind.CARD)
+SENT = Sent(place=CARD, channel="C0INCIDENT", ts="1.000001", revision="r1")
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    async with engine.open_store(values.url(tmp_path)) as opened:
+        await values.submit(opened)
+        yield opened
+
+
+async def test_post_that_was_never_answered_is_not_a_message(store: Store):
+    assert await store.messages.find(CARD) is None
+    await store.messages.intend(CARD, "C0INCIDENT")
+    assert await store.messages.find(CARD) is None
+
+
+async def test_what_slack_took_last_is_what_is_found(store: Store):
+    await store.messages.intend(CARD, "C0OTHER")
+    await store.messages.taken(SENT)
+    assert await store.messages.find(CARD) == SENT
+    await store.messages.taken(replace(SENT, revision="r2"))
+    assert await store.messages.find(CARD) == replace(SENT, revision="r2")
+
+
+async def test_message_is_known_until_its_successor_is_taken(store: Store):
+    await store.messages.taken(SENT)
+    await store.messages.intend(CARD, "C0OTHER")
+    assert await store.messages.find(CARD) == SENT
+    successor = replace(SENT, channel="C0OTHER", ts="2.000002")
+    await store.messages.taken(successor)
+    assert await store.messages.find(CARD) == successor
+
+
+async def test_each_venue_has_a_reply_of_its_own(store: Store):
+    bybit = replace(CARD, kind=Kind.VENUE_REPLY, slot="bybit")
+    await store.messages.taken(replace(SENT, place=bybit))
+    assert await store.messages.find(replace(bybit, slot="pacifica")) is None
+    assert await store.messages.find(CARD) is None
+
+
+async def _withdraw(store: Store, request_id: str, ago: timedelta) -> None:
+    told = values.event(EventKind.REQUEST_WITHDRAWN, request_id)
+    states = {"expect": RequestState.PENDING, "to": RequestState.WITHDRAWN}
+    told = replace(told, at=datetime.now(UTC) - ago)
+    await store.requests.end(request_id, **states, why="", event=told)
+
+
+async def test_open_and_just_ended_requests_may_be_behind(store: Store):
+    await _withdraw(store, "K7Q2M", timedelta(hours=2))
+    await values.submit(store, values.pending("BBBBB"), delivery="d-2")
+    await _withdraw(store, "BBBBB", timedelta(minutes=50))
+    await values.submit(store, values.pending("CCCCC"), delivery="d-3")
+    other = values.pending("DDDDD", targets=(run.target("delta"),), requester=values.BOB)
+    await values.submit(store, other, delivery="d-4")
+    assert await store.messages.behind() == ("BBBBB", "CCCCC", "DDDDD")
