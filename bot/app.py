@@ -224,7 +224,7 @@ def _desk(parts: Parts, runner: Runner) -> tuple[Desk, Presenter]:
         policy=config.policy,
         policy_text=config.policy_text,
         owner=secrets.token_hex(8),
-        changed=lambda request_id: presenter.changed(request_id),
+        changed=lambda request_id: presenter.changed(request_id),  # noqa: PLW0108 - made below
     )
     around = Surroundings(
         client=parts.client,

@@ -113,6 +113,7 @@ def main() -> NoReturn:
     try:
         cancelall(standalone_mode=True)
     except BotError as error:
-        click.echo(f"error: {error.user_message} {error.remedy}".strip(), err=True)
+        why = error.user_message.rstrip(".")  # A SecretError's is a clause, to stand on cards.
+        click.echo(f"error: {why}. {error.remedy}".strip(), err=True)
         sys.exit(CONFIG_EXIT)
     sys.exit(0)

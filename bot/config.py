@@ -23,8 +23,28 @@ from bot.domain.plan import AccountEntry, Directory
 from policies import model as policies
 from policies.model import Policy, PolicyInvalid
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
-ChannelId = Annotated[str, StringConstraints(pattern=r"^[CG][A-Z0-9]{2,}$")]
+NAME, CHANNEL, VARIABLE = r"^[a-z0-9][a-z0-9._-]*$", r"^[CG][A-Z0-9]{2,}$", r"^[A-Z_][A-Z0-9_]*$"
+Name = Annotated[str, StringConstraints(pattern=NAME)]
+ChannelId = Annotated[str, StringConstraints(pattern=CHANNEL)]
+Variable = Annotated[str, StringConstraints(pattern=VARIABLE)]
+"""Capitals only: a token or a hex secret put here by mistake is refused, and so never shown."""
+
+PLAIN: Mapping[str, str] = {
+    "bool_type": "must be true or false",
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "mapping_type": "must be a table: { name = … }",
+    "model_type": "must be a table",
+    "path_type": "must be a path in quotes",
+    "string_too_short": "must not be empty",
+    "string_type": "must be text in quotes",
+    "too_short": "must not be empty",
+    "tuple_type": "must be a list: […]",
+    NAME: "must be small letters, digits, dots, dashes or underscores",
+    CHANNEL: "must be a channel's id, such as C0123ABCD",
+    VARIABLE: "must be the name of an environment variable, in capitals",
+}
+"""pydantic's words for us, in words for people."""
 
 
 class _Strict(BaseModel):
@@ -34,7 +54,7 @@ class _Strict(BaseModel):
 class SecretAt(_Strict):
     """Where a secret is: `{ env = "NAME" }` or `{ file = "path" }`; never the secret itself."""
 
-    env: str = ""
+    env: Variable | None = None
     file: Path | None = None
 
 
@@ -190,12 +210,12 @@ def _absolute(file: File, base: Path) -> File:
 
 
 def _secret(at: SecretAt, key: str, base: Path, environment: Mapping[str, str]) -> SecretStr:
-    if bool(at.env) == (at.file is not None):
+    if (at.env is None) == (at.file is None):
         raise ConfigError(
             user_message=f"{key} must say where the secret is: env or file, and one of them.",
             remedy=f'Write {key.split(".")[-1]} = {{ env = "NAME" }} or {{ file = "path" }}.',
         )
-    if at.env:
+    if at.env is not None:
         if not environment.get(at.env):
             raise ConfigError(
                 user_message=f"{key}: the environment has no {at.env}.",
@@ -204,12 +224,24 @@ def _secret(at: SecretAt, key: str, base: Path, environment: Mapping[str, str]) 
         return SecretStr(environment[at.env])
     assert at.file is not None
     path = base / at.file
-    text = _text(path, key)
+    try:
+        text = path.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        # Its path is not shown: somebody may have put the secret itself there.
+        why = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise ConfigError(
+            user_message=f"{key}: the file that it names cannot be read: {why}.",
+            remedy=f"Check the path in {key}.",
+        ) from None
     if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise ConfigError(
             user_message=f"{key}: {path} may be read by others.", remedy=f"chmod 600 {path}"
         )
-    return SecretStr(text.strip())
+    if not text:
+        raise ConfigError(
+            user_message=f"{key}: {path} is empty.", remedy="Write the secret into it."
+        )
+    return SecretStr(text)
 
 
 def _accounts(
@@ -245,7 +277,7 @@ def _account(part: AccountPart, where: str) -> tuple[AccountEntry, Any]:
     try:
         settings = kind.settings.model_validate(part.model_extra or {})
     except ValidationError as error:
-        raise _explain(error, where, kind.settings) from None
+        raise _explain(error, where, kind.settings, beside=AccountPart.model_fields) from None
     classes = kind.capabilities.order_classes
     for name in part.classes_off:
         if name not in classes:
@@ -275,16 +307,23 @@ def _nearest(word: str, known: Iterable[str]) -> str:
     return f"Did you mean {close[0]}?" if close else f"Known: {', '.join(names)}."
 
 
-def _explain(error: ValidationError, where: str, model: type[BaseModel]) -> ConfigError:
-    """Put pydantic's first complaint into plain words, without the value that stood there."""
-    first: Any = error.errors(include_url=False, include_input=False)[0]
+def _explain(
+    error: ValidationError, where: str, model: type[BaseModel], *, beside: Iterable[str] = ()
+) -> ConfigError:
+    """Put pydantic's first complaint into plain words, without the value that stood there.
+
+    `beside` are keys that may stand in the same place though `model` does not have them.
+    """
+    found: Any = error.errors(include_url=False, include_input=False)
+    # A misspelt key is also a missing one: to say so first is the shorter way.
+    first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
     path = [str(part) for part in first["loc"]]
     key = ".".join(path)
     kind, context = first["type"], first.get("ctx", {})
     if kind == "extra_forbidden":
         return ConfigError(
             user_message=f'{where} has an unknown key "{key}".',
-            remedy=_nearest(path[-1], _keys(model, path[:-1])),
+            remedy=_nearest(path[-1], [*_keys(model, path[:-1]), *beside]),
         )
     if kind == "missing":
         return ConfigError(user_message=f'{where} lacks "{key}".', remedy="Add it.")
@@ -299,9 +338,13 @@ def _explain(error: ValidationError, where: str, model: type[BaseModel]) -> Conf
             user_message=f'{where}: "{key}" must not hold the secret itself.',
             remedy=f'Write {path[-1]} = {{ env = "NAME" }} or {{ file = "path" }}.',
         )
+    if path == ["account"]:
+        return ConfigError(
+            user_message=f"{where} has no list of accounts.", remedy="Begin each with [[account]]."
+        )
+    why = PLAIN.get(context.get("pattern", kind), str(first["msg"]))
     return ConfigError(
-        user_message=f'{where}: "{key}" is wrong: {first["msg"]}.',
-        remedy="See the README's config.",
+        user_message=f'{where}: "{key}" is wrong: {why}.', remedy="See the README's config."
     )
 
 

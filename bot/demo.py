@@ -5,7 +5,6 @@ Owns the config that joins the two: nothing else connects them but sockets and U
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import secrets
@@ -81,13 +80,15 @@ async def play(seed: int | None) -> int:
     """
     chosen = secrets.randbelow(1000) if seed is None else seed
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="cancelall-demo-") as folder:
-        with (Path(folder) / "bot.log").open("w") as log:
-            telemetry.configure(log, level=logging.INFO)
-            async with worlds.open_world(chosen) as world:
-                config = set_up(world, Path(folder))
-                is_flat = await _play(world, config)
-                left = world.total()
+    with (
+        tempfile.TemporaryDirectory(prefix="cancelall-demo-") as folder,
+        (Path(folder) / "bot.log").open("w") as log,
+    ):
+        telemetry.configure(log, level=logging.INFO)
+        async with worlds.open_world(chosen) as world:
+            config = set_up(world, Path(folder))
+            is_flat = await _play(world, config)
+            left = world.total()
     seconds = time.monotonic() - began
     report = "FLAT" if is_flat and not left else "NOT FLAT"
     _say("")

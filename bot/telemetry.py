@@ -17,10 +17,14 @@ from structlog.tracebacks import ExceptionDictTransformer
 
 HIDDEN = re.compile(
     r"xox[a-z]-[\w-]+|xapp-[\w-]+|-----BEGIN[^-]+-----.*?(-----END[^-]+-----|$)"
+    r"|(?i:bearer\s+)[^\s\"',}]+"
     r"|(?i:(sign(ature)?|secret|token|api[_-]?key|passphrase)[\"']?\s*[=:]\s*)[\"']?[^\s\"',}]+",
     re.DOTALL,
 )
-SECRET_KEYS = frozenset({"token", "secret", "signature", "api_key", "passphrase", "authorization"})
+SECRET_KEY = re.compile(
+    r"(token|secret|sign|signature|(api|private)[_-]?key|passphrase|password|authorization)$", re.I
+)
+"""How the name of a secret ends: `bot_token`, `api_secret`, `X-BAPI-SIGN`."""
 
 
 def configure(stream: TextIO, *, level: int = logging.INFO) -> None:
@@ -52,8 +56,12 @@ def configure(stream: TextIO, *, level: int = logging.INFO) -> None:
 def redact(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Take out what looks like a secret, wherever in the line it stands; runs last."""
     for key, value in line.items():
-        line[key] = "[redacted]" if key.lower() in SECRET_KEYS else _clean(value)
+        line[key] = _clean_at(key, value)
     return line
+
+
+def _clean_at(key: Any, value: Any) -> Any:
+    return "[redacted]" if SECRET_KEY.search(str(key)) else _clean(value)
 
 
 def _clean(value: Any) -> Any:
@@ -61,11 +69,13 @@ def _clean(value: Any) -> Any:
         case str():
             return HIDDEN.sub("[redacted]", value)
         case dict():
-            return {key: _clean(inner) for key, inner in value.items()}
+            return {str(key): _clean_at(key, inner) for key, inner in value.items()}
         case list() | tuple():
             return [_clean(inner) for inner in value]
-        case _:
+        case bool() | int() | float() | None:
             return value
+        case _:  # The renderer would make text of it after us.
+            return _clean(str(value))
 
 
 def harden() -> None:

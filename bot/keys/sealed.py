@@ -154,16 +154,20 @@ def _read(path: Path) -> _File:
 
 def _write(path: Path, file: _File) -> None:
     """Write so that a crash leaves the old file or the new one, never readable by others."""
-    handle, fresh = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    fresh = ""
     try:
+        handle, fresh = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         with os.fdopen(handle, "wb") as out:
             out.write(file.model_dump_json().encode())
             out.flush()
             os.fsync(out.fileno())
         Path(fresh).replace(path)
-    except OSError:
-        Path(fresh).unlink(missing_ok=True)
-        raise
+    except OSError as error:
+        if fresh:
+            Path(fresh).unlink(missing_ok=True)
+        raise SecretError(
+            user_message=f"{path} cannot be written: {error.strerror}", remedy="Check its folder."
+        ) from None
 
 
 def _derive(file: _File, passphrase: SecretStr) -> bytes:

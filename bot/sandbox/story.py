@@ -43,7 +43,8 @@ async def tell(story: Story) -> bool:
     card = await _card(story)
     for who in (ALICE, GINA, MALLORY):
         await _press(story, who, card.ts, "approve")
-    world.venue.faults.add(world.fault)
+    if world.fault is not None:
+        world.venue.faults.add(world.fault)
     await _press(story, BOB, card.ts, "approve", is_quiet=True)
     async with asyncio.TaskGroup() as group:
         watching = group.create_task(_watch(story))
@@ -101,10 +102,9 @@ async def _watch(story: Story) -> None:
     """Show how the books empty, as they are asked directly."""
     while True:
         await asyncio.sleep(0.25)
-        left = ", ".join(
-            f"{account.name} {story.world.count(account.uid):,}" for account in story.world.accounts
-        )
-        story.line(f"on the books: {left}")
+        counts = [f"{a.name} {story.world.count(a.uid):,}" for a in story.world.accounts]
+        if story.world.total():
+            story.line(f"on the books: {', '.join(counts)}")
 
 
 async def _reported(story: Story, ts: str) -> bool:

@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.sandbox.slack import api
 from bot.sandbox.slack.records import Channel, Standing, User, UserGroup
@@ -90,9 +90,10 @@ class World:
     accounts: tuple[Account, ...]
     api_url: str
     venue_url: str
-    fault_account: str
-    fault_words: str
-    fault: Fault
+    fault_account: str = ""
+    fault_words: str = ""
+    fault: Fault | None = None
+    """What Bob's click lets begin, in the demo."""
 
     def total(self) -> int:
         """Ask the books directly how many orders are open."""
@@ -145,17 +146,14 @@ def desk() -> Workspace:
     return workspace
 
 
-def exchange(seed: int, accounts: tuple[Account, ...] = ACCOUNTS) -> SimulatedBybit:
-    """Return a Bybit with these accounts, every order class filled, limits as documented."""
-    venue = SimulatedBybit(seed=seed)
-    venue.book.cancel_delay_s = 0.4
+def fill(venue: SimulatedBybit, accounts: tuple[Account, ...], orders: Mapping[str, int]) -> None:
+    """Give a venue these accounts, each with these orders."""
     for account in accounts:
         venue.add_key(account.api_key, Key(uid=account.uid, secret=account.secret))
         if account.read_key:
             key = Key(uid=account.uid, secret=account.read_secret, is_read_only=True)
             venue.add_key(account.read_key, key)
-        venue.book.seed(account.uid, EVERYTHING, now=time.time())
-    return venue
+        venue.book.seed(account.uid, orders, now=time.time())
 
 
 @asynccontextmanager
@@ -164,8 +162,10 @@ async def open_world(seed: int) -> AsyncIterator[World]:
     rng = random.Random(seed)  # noqa: S311 - repeatable, not secret
     words, fault = rng.choice(FAULTS)
     unlucky = rng.choice(ACCOUNTS)
-    fault.uid = unlucky.uid
-    workspace, traffic, venue = desk(), Traffic(seed=seed), exchange(seed)
+    fault = replace(fault, uid=unlucky.uid)
+    workspace, traffic, venue = desk(), Traffic(seed=seed), SimulatedBybit(seed=seed)
+    venue.book.cancel_delay_s = 0.4
+    fill(venue, ACCOUNTS, EVERYTHING)
     async with AsyncExitStack() as stack:
         yield World(
             seed=seed,

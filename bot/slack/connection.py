@@ -32,6 +32,12 @@ class Identity:
     bot_id: str
 
 
+def word_of(error: SlackApiError) -> str:
+    """Return Slack's word for an error, such as `invalid_auth`; a body that is not JSON has none."""
+    found = error.response.data
+    return str(found.get("error", "")) if isinstance(found, dict) else ""
+
+
 @asynccontextmanager
 async def open_client(token: str, api_url: str) -> AsyncIterator[AsyncWebClient]:
     """Open a client on one shared session, without slack_sdk's own retries.
@@ -53,7 +59,7 @@ async def identify(client: AsyncWebClient) -> Identity:
         reply = await client.api_call("auth.test")
     except SlackApiError as error:
         raise ConfigError(
-            user_message=f"Slack refuses the bot token: {error.response.get('error')}.",
+            user_message=f"Slack refuses the bot token: {word_of(error)}.",
             remedy="Install the app again and store its Bot User OAuth Token.",
         ) from None
     except (aiohttp.ClientError, TimeoutError, OSError):

@@ -29,7 +29,7 @@ from bot.domain.message import Kind, Place, Sent
 from bot.domain.request import Request, RequestState
 from bot.domain.result import TargetStatus
 from bot.flow.ports import Clock, StoreDown
-from bot.slack import blocks
+from bot.slack import blocks, connection
 from bot.slack.blocks import CardView, Message
 from policies.model import Decision, Vote
 
@@ -275,7 +275,7 @@ class Presenter:
         return str(reply.get("ts", ""))
 
     def _refusal(self, lane: tuple[str, str], error: SlackApiError) -> Exception:
-        status, word = error.response.status_code, str(error.response.get("error", ""))
+        status, word = error.response.status_code, connection.word_of(error)
         if status == HTTPStatus.TOO_MANY_REQUESTS or word == "ratelimited":
             wait_s = float(error.response.headers.get("Retry-After", "1"))
             self._not_before[lane] = self._around.clock.monotonic() + wait_s

@@ -1,6 +1,7 @@
 """Canonical JSON and the chain."""
 
 import pytest
+
 from bot.domain import event as events
 from bot.domain.event import Event, EventKind
 from tests.fakes.clock import EPOCH

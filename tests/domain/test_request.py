@@ -4,6 +4,7 @@ from datetime import timedelta
 from itertools import product
 
 import pytest
+
 from bot.domain import request as requests
 from bot.domain.request import IllegalTransition, RequestState
 from tests.fakes import run

@@ -4,6 +4,8 @@ import asyncio
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from pydantic import SecretStr
+
 from adapters.contract import Scope
 from bot.domain import plan as plans
 from bot.domain.errors import SecretError
@@ -12,7 +14,6 @@ from bot.domain.request import Request, RequestState
 from bot.domain.result import TargetStatus
 from bot.flow.ports import Claim, Entry
 from policies.model import Actor
-from pydantic import SecretStr
 from tests.fakes.clock import EPOCH
 from tests.fakes.venue import CAPABILITIES, LINEAR, SPOT, FakeVenue
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from pydantic import SecretStr
+
 from adapters.contract import (
     Capabilities,
     Instruments,
@@ -17,7 +19,6 @@ from adapters.contract import (
     VenueError,
 )
 from bot.flow.ports import Clock
-from pydantic import SecretStr
 
 LINEAR = OrderClass("linear")
 SPOT = OrderClass("spot")

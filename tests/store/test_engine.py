@@ -3,13 +3,14 @@
 import asyncio
 import sqlite3
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine
+from sqlalchemy import Connection, create_engine
 
 from bot.domain.errors import ConfigError
 from bot.store import engine, tables
@@ -71,13 +72,17 @@ async def test_file_may_be_opened_again_after_it_was_closed(tmp_path: Path):
 async def test_nobody_else_on_the_host_may_read_the_file(tmp_path: Path):
     async with engine.open_store(values.url(tmp_path)) as store:
         await values.submit(store)
-        modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+        modes = _modes(tmp_path)
     assert modes == {
         "cancelall.db": 0o600,
         "cancelall.db-wal": 0o600,
         "cancelall.db-shm": 0o600,
         "cancelall.db.lock": 0o600,
     }
+
+
+def _modes(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()}
 
 
 async def test_error_inside_the_store_comes_out_as_itself(tmp_path: Path):
@@ -104,9 +109,11 @@ async def test_tables_and_migrations_agree(tmp_path: Path):
     made = create_engine(f"sqlite:///{tmp_path / 'made.db'}")
     tables.metadata.create_all(made)
     made.dispose()
-    with closing(values.raw(tmp_path)) as migrated:
-        with closing(sqlite3.connect(tmp_path / "made.db")) as expected:
-            assert _schema(migrated) == _schema(expected)
+    with (
+        closing(values.raw(tmp_path)) as migrated,
+        closing(sqlite3.connect(tmp_path / "made.db")) as expected,
+    ):
+        assert _schema(migrated) == _schema(expected)
     migrated_engine = create_engine(values.url(tmp_path))
     with migrated_engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
@@ -117,7 +124,7 @@ async def test_reader_cannot_write_and_writer_syncs_every_commit(tmp_path: Path)
     async with engine.open_store(values.url(tmp_path)) as store:
         reader, writer = store.requests._reader, store.requests._writer
 
-        def pragma(name: str) -> object:
+        def pragma(name: str) -> Callable[[Connection], object]:
             return lambda c: c.exec_driver_sql(f"PRAGMA {name}").scalar()
 
         assert await reader.run(pragma("query_only")) == 1

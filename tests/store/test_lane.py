@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
@@ -95,13 +94,12 @@ async def test_event_loop_goes_on_while_the_database_hangs(store: Store, tmp_pat
         rival.execute("BEGIN IMMEDIATE")
         async with asyncio.TaskGroup() as group:
             waiting = group.create_task(_outcome(store.requests._writer, lambda _: None))
-            longest = 0.0
+            turns = 0
             while not waiting.done():
-                began = time.perf_counter()
                 await asyncio.sleep(0)
-                longest = max(longest, time.perf_counter() - began)
+                turns += 1
     assert waiting.result() == "down"
-    assert longest < 0.08
+    assert turns > 20
 
 
 async def test_wrong_statement_is_a_bug_not_an_outage(store: Store):

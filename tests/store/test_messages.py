@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from bot.domain.event import EventKind
+from bot.domain.message import Kind, Place, Sent
 from bot.domain.request import RequestState
 from bot.store import engine
 from bot.store.engine import Store
-from bot.store.messages import Kind, Place, Sent
 from tests.fakes import run
 from tests.store import values
 
