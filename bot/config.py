@@ -342,7 +342,8 @@ def _explain(
         return ConfigError(
             user_message=f"{where} has no list of accounts.", remedy="Begin each with [[account]]."
         )
-    why = PLAIN.get(context.get("pattern", kind), str(first["msg"]))
+    said = str(first["msg"]).replace("Input should be", "must be")
+    why = PLAIN.get(context.get("pattern", kind), said)
     return ConfigError(
         user_message=f'{where}: "{key}" is wrong: {why}.', remedy="See the README's config."
     )

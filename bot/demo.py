@@ -22,11 +22,12 @@ from bot.keys import sealed
 from bot.sandbox import story as stories
 from bot.sandbox import world as worlds
 from bot.sandbox.slack import delivery
+from bot.sandbox.slack.workspace import HOME
 from bot.sandbox.story import Story
 from bot.sandbox.world import World
 
 POLICY = f"""\
-workspaces = ["{worlds.HOME}"]
+workspaces = ["{HOME}"]
 
 [roles.traders]
 groups = ["{worlds.TRADERS}"]

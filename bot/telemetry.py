@@ -22,7 +22,8 @@ HIDDEN = re.compile(
     re.DOTALL,
 )
 SECRET_KEY = re.compile(
-    r"(token|secret|sign|signature|(api|private)[_-]?key|passphrase|password|authorization)$", re.I
+    r"(token|secret|sign|signature|(api|private)[_-]?key|passphrase|password|authorization)$",
+    re.IGNORECASE,
 )
 """How the name of a secret ends: `bot_token`, `api_secret`, `X-BAPI-SIGN`."""
 

@@ -281,19 +281,13 @@ def _order(value: str) -> tuple[str, str]:
 
 def canonical(command: Command) -> str:
     """Write a command in the one way that parses to it again."""
-    match command:
-        case Cancel():
-            return " ".join(_parts(command))
-        case Show():
-            return f"show {command.request_id}"
-        case Withdraw():
-            return f"withdraw {command.request_id}"
-        case Status():
-            return "status"
-        case PolicyText():
-            return "policy"
-        case Help():
-            return "help"
+    if isinstance(command, Cancel):
+        return " ".join(_parts(command))
+    if isinstance(command, Show):
+        return f"show {command.request_id}"
+    if isinstance(command, Withdraw):
+        return f"withdraw {command.request_id}"
+    return next(word for word, kind in _QUESTIONS.items() if isinstance(command, kind))
 
 
 def _parts(command: Cancel) -> list[str]:

@@ -227,7 +227,7 @@ def _nearest(word: str, known: Iterable[str]) -> str:
     if close:
         return f"Did you mean {' or '.join(close)}?"
     shown = ", ".join(ordered[:SHOWN_MAX])
-    return f"Known: {shown}{', …' if len(ordered) > SHOWN_MAX else ''}."
+    return f"Known: {shown}{', …' if len(ordered) > SHOWN_MAX else '.'}"
 
 
 def _check_symbols(

@@ -33,7 +33,7 @@ class Identity:
 
 
 def word_of(error: SlackApiError) -> str:
-    """Return Slack's word for an error, such as `invalid_auth`; a body that is not JSON has none."""
+    """Return Slack's word for an error, such as `invalid_auth`; empty if its body is not JSON."""
     found = error.response.data
     return str(found.get("error", "")) if isinstance(found, dict) else ""
 

@@ -17,16 +17,17 @@ from bot.store import tables
 from bot.store.lane import Lane
 
 
-def append(connection: Connection, event: Event) -> None:
-    """Add an event to the end of the chain, in the caller's transaction."""
-    body = events.body(event)
-    row = {
-        "request_id": event.request_id,
-        "kind": event.kind.value,
-        "body": body.decode(),
-        "hash": events.chain(head(connection), body),
-    }
-    connection.execute(insert(tables.events).values(row))
+def append(connection: Connection, *facts: Event) -> None:
+    """Add events to the end of the chain in their order, in the caller's transaction."""
+    if not facts:
+        return
+    previous, written = head(connection), []
+    for event in facts:
+        body = events.body(event)
+        previous = events.chain(previous, body)
+        row = {"request_id": event.request_id, "kind": event.kind.value, "hash": previous}
+        written.append(row | {"body": body.decode()})
+    connection.execute(insert(tables.events), written)
 
 
 def head(connection: Connection) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,23 +38,32 @@ class Spool:
     def read(self) -> tuple[Group, ...]:
         """Return every whole group, oldest first; a line cut by a crash was never durable.
 
-        The file is kept aside, and the log says so, if any line in it cannot be read.
+        Where a line cannot be read, a copy of the file is kept aside and the log says so.
         """
         if not self._path.exists():
             return ()
-        groups = []
-        lines = self._path.read_bytes().split(b"\n")
-        for number, line in enumerate(lines, start=1):
+        groups, is_whole = [], True
+        for number, line in enumerate(self._path.read_bytes().split(b"\n"), start=1):
             try:
                 groups += [rows.from_line(Group, line)] if line else []
             except ValueError:
-                aside = self._path.with_name(f"{self._path.name}.unreadable")
-                self._path.replace(aside)
-                self._length = 0
-                self.append(groups)
-                logger.exception("spool.unreadable", extra={"line": number, "kept": str(aside)})
-                break
+                logger.warning("spool.unreadable", extra={"line": number, "file": str(self._path)})
+                is_whole = False
+        if not is_whole:
+            self._rewrite(groups)
         return tuple(groups)
+
+    def _rewrite(self, groups: Sequence[Group]) -> None:
+        """Copy the file aside, then put one in its place that holds only what can be read."""
+        shutil.copyfile(self._path, self._path.with_name(f"{self._path.name}.unreadable"))
+        fresh = Spool(self._path.with_name(f"{self._path.name}.new"))
+        fresh.clear()
+        fresh.append(groups)
+        if groups:
+            fresh._path.replace(self._path)
+        else:
+            self._path.unlink()
+        self._length = fresh._length
 
     def append(self, groups: Sequence[Group]) -> None:
         """Write groups behind the others; they are on the disk when this returns.

@@ -99,21 +99,25 @@ def record(connection: Connection, entries: Sequence[Entry]) -> None:
     another holder, or a target is final, the status is refused; the event stays, marked, because a
     cancel that was sent was sent, whoever held the lease.
     """
+    fences = _fences(connection, {entry.claim.key for entry in entries})
+    facts = []
     for entry in entries:
-        is_refused = not _is_current(connection, entry.claim)
+        is_refused = fences.get(entry.claim.key) != entry.claim.fence
         if entry.status is not None and not is_refused:
             is_refused = not _write(connection, entry, entry.status)
         if is_refused:
             extra = {"request_id": entry.request_id, "fence": entry.claim.fence}
             logger.warning("entry.refused", extra=extra)
         if entry.event is not None:
-            events.append(connection, _marked(entry.event) if is_refused else entry.event)
+            facts.append(_marked(entry.event) if is_refused else entry.event)
+    events.append(connection, *facts)
 
 
-def _is_current(connection: Connection, claim: Claim) -> bool:
+def _fences(connection: Connection, keys: set[str]) -> dict[str, int]:
+    """Return the fence of each key; nobody else can raise one during this transaction."""
     table = tables.leases
-    found = select(table.c.fence).where(table.c.key == claim.key)
-    return connection.execute(found).scalar() == claim.fence
+    found = select(table.c.key, table.c.fence).where(table.c.key.in_(keys))
+    return {row.key: row.fence for row in connection.execute(found)}
 
 
 def _write(connection: Connection, entry: Entry, status: TargetStatus) -> bool:

@@ -59,6 +59,7 @@ def pursue(make: object, **more: object) -> tuple[Sight, Book]:
 def test_two_clean_readings_make_flat_and_five_more_follow():
     sight, book = pursue(lambda b: b.orders.extend([order("1"), order("2")]), until_s=60)
     assert sight.is_flat
+    assert sight.flat_at is not None
     assert book.rounds == 1
     assert book.readings == 2 + 5
     reads = [at for at, name in book.log if name == "open_orders"]

@@ -69,7 +69,8 @@ async def test_outage_goes_to_the_spool_and_is_replayed_in_order(tmp_path: Path)
             _put(store, 1, 2)
             await store.journal.flush()
             _put(store, 3)
-            await store.journal.flush()
+            async with asyncio.timeout(0.4):  # Nothing waits for the next try at the database.
+                await store.journal.flush()
             groups = Spool(spool).read()
             assert [e.status.rounds for group in groups for e in group.entries] == [1, 2, 3]
             assert await _told(store) == []
@@ -78,6 +79,22 @@ async def test_outage_goes_to_the_spool_and_is_replayed_in_order(tmp_path: Path)
         await store.journal.flush()
         assert not spool.exists()
         assert await store.trail.first_break() is None
+
+
+async def test_second_outage_is_spooled_like_the_first(tmp_path: Path):
+    spool = tmp_path / "cancelall.db.spool"
+    async with engine.open_store(values.url(tmp_path), limit_s=LIMIT_S) as store:
+        await values.running(store)
+        for number in (1, 2):
+            with closing(values.raw(tmp_path)) as rival:
+                rival.execute("BEGIN IMMEDIATE")
+                _put(store, number)
+                await store.journal.flush()
+                (group,) = Spool(spool).read()
+                assert [entry.status.rounds for entry in group.entries] == [number]
+            await _until_told(store, list(range(1, number + 1)))
+            await store.journal.flush()
+            assert not spool.exists()
 
 
 async def test_spool_is_replayed_at_the_next_start(tmp_path: Path):
@@ -132,9 +149,24 @@ def test_append_after_one_that_died_halfway_leaves_no_torn_line(tmp_path: Path):
     ]
     spool.append(groups[:1])
     with path.open("ab") as file:
-        file.write(b'{"id": "jour')
+        file.write(b'{"id": "jour' * 1000)
     spool.append(groups[1:])
     assert Spool(path).read() == tuple(groups)
+    assert not (tmp_path / "spool.unreadable").exists()
+
+
+def test_line_that_cannot_be_read_costs_only_itself(tmp_path: Path):
+    path = tmp_path / "spool"
+    groups = [
+        Group(id=f"journal:{number}", entries=(values.entry(CLAIM, "alpha", rounds=number),))
+        for number in range(3)
+    ]
+    lines = [rows.to_line(group) for group in groups]
+    path.write_bytes(b"\n".join([lines[0], lines[1][:50], lines[2]]) + b"\n")
+    spool = Spool(path)
+    assert spool.read() == (groups[0], groups[2])
+    spool.append(groups[1:2])
+    assert Spool(path).read() == (groups[0], groups[2], groups[1])
 
 
 async def test_full_disk_and_no_database_keep_entries_until_one_of_them_is_back(tmp_path: Path):

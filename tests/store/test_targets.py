@@ -10,6 +10,7 @@ import pytest
 from bot.flow.ports import Claim
 from bot.store import engine
 from bot.store.engine import Store
+from tests.fakes import run
 from tests.store import values
 
 ALPHA = ["keys/alpha"]
@@ -81,6 +82,14 @@ async def test_status_of_the_holder_is_stored_in_the_plans_order(store: Store):
     store.journal.put(values.entry(beta, "beta", rounds=2))
     await store.journal.flush()
     assert await _rounds(store) == [0, 2, 3]
+
+
+async def test_order_is_the_plans_and_not_the_alphabets(store: Store):
+    targets = tuple(run.target(name) for name in ("zeta", "alpha", "mu"))
+    await values.submit(store, values.pending(targets=targets))
+    await store.requests.start(values.start(), votes_seen=0)
+    accounts = [status.account for status in await store.requests.statuses("K7Q2M")]
+    assert accounts == ["zeta", "alpha", "mu"]
 
 
 async def test_stale_fence_is_refused_and_its_event_is_marked(store: Store):

@@ -1,0 +1,223 @@
+"""From a command to targets: nothing is guessed, nothing widens, the digest binds it all."""
+
+from dataclasses import replace
+
+import pytest
+
+from adapters.contract import OrderClass, Protective
+from bot.domain import command as commands
+from bot.domain import plan as plans
+from bot.domain.command import Cancel
+from bot.domain.errors import UsageError
+from bot.domain.plan import AccountEntry, Directory, Grounds, Plan
+from policies import model
+from tests.fakes.venue import CAPABILITIES
+from tests.policies.people import ALICE
+
+POLICY = model.parse(
+    """\
+workspaces = ["T0HOME"]
+[roles.traders]
+groups = ["S0TRADERS"]
+[roles.risk]
+groups = ["S0RISK"]
+[[rule]]
+name = "prod"
+tags = { env = "prod" }
+ask = ["traders"]
+approve = [{ roles = ["risk"] }]
+[[rule]]
+name = "treasury"
+accounts = ["vault"]
+ask = ["risk"]
+approve = [{ roles = ["risk"] }]
+"""
+)
+
+
+def entry(name: str, **more: object) -> AccountEntry:
+    facts: dict[str, object] = {
+        "name": name,
+        "venue": "bybit",
+        "base_url": "http://venue",
+        "uid": "1001",
+        "key": f"keys/{name}",
+        "capabilities": CAPABILITIES,
+        "tags": (("desk", "mm"), ("env", "prod")),
+    }
+    return AccountEntry(**(facts | more))  # type: ignore[arg-type]
+
+
+DIRECTORY = Directory(
+    accounts=(
+        entry("bybit-mm"),
+        entry("bybit-arb", uid="1002", tags=(("desk", "arb"), ("env", "prod"))),
+        entry("vault", uid="1003", tags=()),
+    )
+)
+LISTED = {("bybit", "http://venue"): frozenset({"BTCUSDT", "ETHUSDT"})}
+
+
+NO_MATCH = (
+    "No account matches all of these words and tags. All tags must match one account; try fewer."
+)
+
+
+def resolve(text: str, **more: object) -> Plan:
+    command = commands.parse(text)
+    assert isinstance(command, Cancel)
+    facts: dict[str, object] = {
+        "directory": DIRECTORY,
+        "policy": POLICY,
+        "requester": ALICE,
+        "targets_max": 10,
+        "symbols": LISTED,
+    }
+    return plans.resolve(command, Grounds(**(facts | more)))  # type: ignore[arg-type]
+
+
+def test_names_are_found_and_only_they():
+    found = DIRECTORY.find("vault")
+    assert found is not None
+    assert found.uid == "1003"
+    assert found.for_policy().name == "vault"
+
+
+def names(plan: Plan) -> list[str]:
+    return [target.account for target in plan.targets]
+
+
+def test_all_is_every_account_that_one_may_ask_for():
+    plan = resolve("all")
+    assert names(plan) == ["bybit-arb", "bybit-mm"]
+    assert plan.left_out == ("vault",)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("bybit", ["bybit-arb", "bybit-mm"]),
+        ("bybit-mm", ["bybit-mm"]),
+        ("desk=arb", ["bybit-arb"]),
+        ("desk=mm env=prod", ["bybit-mm"]),
+        ("bybit desk=arb", ["bybit-arb"]),
+    ],
+)
+def test_words_and_tags_name_accounts(text: str, expected: list[str]):
+    assert names(resolve(text)) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "bybit-mn",
+            '"bybit-mn" is not an account or a venue. Did you mean bybit-mm or bybit or bybit-arb?',
+        ),
+        ("zzz", '"zzz" is not an account or a venue. Known: bybit, bybit-arb, bybit-mm, vault.'),
+        ("desk=nn", 'No account has the tag "desk=nn". Did you mean desk=mm or desk=arb?'),
+        (
+            "bybit-mm desk=arb",
+            NO_MATCH,
+        ),
+        ("vault", "You may not ask for vault. Rule treasury lets risk ask, not alice."),
+        (
+            "bybit --symbol BTCUSD",
+            'No venue named here lists the symbol "BTCUSD". Did you mean BTCUSDT or ETHUSDT?',
+        ),
+        ("bybit --symbol QQQ", 'No venue named here lists the symbol "QQQ". Check its spelling.'),
+        (
+            "bybit-mm --order XXX:1",
+            'No venue named here lists the symbol "XXX". Check its spelling.',
+        ),
+    ],
+)
+def test_what_names_nothing_is_refused_with_the_nearest(text: str, said: str):
+    with pytest.raises(UsageError) as caught:
+        resolve(text)
+    assert str(caught.value) == said
+
+
+def test_somebody_who_may_ask_for_nothing_is_told_why():
+    with pytest.raises(UsageError, match="You may not ask for bybit-mm"):
+        resolve("all", requester=replace(ALICE, groups=frozenset()))
+
+
+def test_more_accounts_than_the_limit_are_refused():
+    with pytest.raises(UsageError, match="2 accounts are more than 1, the limit"):
+        resolve("all", targets_max=1)
+
+
+def test_many_known_words_are_cut():
+    many = Directory(accounts=tuple(entry(f"acc-{n:02}") for n in range(20)))
+    with pytest.raises(UsageError) as caught:
+        resolve("qqqq", directory=many)
+    assert caught.value.remedy.endswith("…")
+
+
+def test_symbols_are_unchecked_and_said_so_if_a_list_cannot_be_had():
+    plan = resolve("bybit --symbol QQQ", symbols={("bybit", "http://venue"): None})
+    assert not plan.is_symbols_checked
+    assert resolve("bybit --symbol BTCUSDT").is_symbols_checked
+
+
+def test_scope_by_symbol_reaches_only_what_symbols_reach_and_says_what_not():
+    target = resolve("bybit-mm --symbol ETHUSDT,BTCUSDT").targets[0]
+    assert target.scope.symbols == ("BTCUSDT", "ETHUSDT")
+    assert target.order_classes == ("linear",)
+    assert target.not_covered == ("spot (cannot be told apart by symbol)",)
+
+
+def test_one_order_is_one_order():
+    target = resolve("bybit-mm --order BTCUSDT:77").targets[0]
+    assert target.for_policy().tags == (("desk", "mm"), ("env", "prod"))
+    assert target.scope.order_id == "77"
+    assert target.scope.symbols == ("BTCUSDT",)
+
+
+def test_classes_switched_off_are_named():
+    off = entry("bybit-mm", classes_off=(OrderClass("spot"),))
+    target = resolve("bybit-mm", directory=Directory(accounts=(off,))).targets[0]
+    assert target.order_classes == ("linear",)
+    assert target.not_covered == ("spot (switched off in the config)",)
+
+
+def test_digest_binds_request_and_everything_that_would_be_sent():
+    plan = resolve("bybit-mm")
+    base = plans.digest(plan, request_id="K7Q2M")
+    target = plan.targets[0]
+    changed = [
+        replace(target, account="x"),
+        replace(target, venue="x"),
+        replace(target, base_url="x"),
+        replace(target, uid="x"),
+        replace(target, order_classes=()),
+        replace(target, scope=replace(target.scope, symbols=("BTCUSDT",))),
+        replace(target, scope=replace(target.scope, order_id="1")),
+        replace(target, scope=replace(target.scope, protective=Protective.KEEP)),
+    ]
+    others = [plans.digest(Plan(targets=(other,)), request_id="K7Q2M") for other in changed]
+    others.append(plans.digest(plan, request_id="ZZZZZ"))
+    assert len({base, *others}) == len(others) + 1
+    assert plans.digest(resolve("bybit-mm"), request_id="K7Q2M") == base
+
+
+def test_config_that_changed_under_a_plan_is_told():
+    plan = resolve("bybit-mm")
+    assert plans.changes(plan, DIRECTORY) == ()
+    other = Directory(accounts=(entry("bybit-mm", uid="9", key="elsewhere"),))
+    assert plans.changes(plan, other) == (
+        "bybit-mm: uid changed",
+        "bybit-mm: key path changed",
+    )
+    assert plans.changes(plan, Directory(accounts=())) == ("bybit-mm is gone from the config",)
+
+
+def test_errors_of_the_bot_are_kinds_of_one_tree():
+    from bot.domain.errors import BotError, ConfigError, SecretError
+
+    with pytest.raises(TypeError, match="abstract"):
+        BotError(user_message="x")
+    kinds = [UsageError, ConfigError, SecretError]
+    assert len({kind.code for kind in kinds}) == 3
+    assert str(SecretError(user_message="sealed.", remedy="Open it.")) == "sealed. Open it."

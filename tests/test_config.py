@@ -1,0 +1,441 @@
+"""What the config says, and the whole message for each way of getting it wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from adapters.bybit import BybitSettings
+from adapters.contract import Protective
+from bot import config as configs
+from bot.config import SecretAt
+from bot.domain.errors import ConfigError
+
+POLICY = """\
+workspaces = ["T0HOME"]
+
+[roles.traders]
+groups = ["S0TRADERS"]
+
+[[rule]]
+name = "prod"
+accounts = ["*"]
+ask = ["traders"]
+approve = [{ roles = ["traders"], count = 1 }]
+"""
+
+CONFIG = """\
+policy = "policy.toml"
+
+[slack]
+incident_channel = "C0INCIDENT"
+bot_token = { env = "TOKEN" }
+signing_secret = { env = "SIGNING" }
+
+[keys]
+file = "keys.sealed"
+passphrase = { env = "PASS" }
+
+[[account]]
+name = "bybit-mm"
+venue = "bybit"
+uid = "1234567"
+key = "venues/bybit-mm"
+"""
+
+ENVIRONMENT = {"TOKEN": "xoxb-canary-1", "SIGNING": "canary-2", "PASS": "canary-3"}
+CANARY = "canary"
+
+ANOTHER = """
+[[account]]
+name = "bybit-hedge"
+venue = "bybit"
+uid = "7654321"
+key = "venues/bybit-hedge"
+"""
+
+SAY_WHERE = 'Write bot_token = { env = "NAME" } or { file = "path" }.'
+
+
+def write(folder: Path, text: str = CONFIG, *, policy: str = POLICY) -> Path:
+    (folder / "policy.toml").write_text(policy)
+    path = folder / "config.toml"
+    path.write_text(text)
+    return path
+
+
+def changed(old: str, new: str) -> str:
+    assert CONFIG.count(old) == 1, f"{old} must stand once in the example"
+    return CONFIG.replace(old, new)
+
+
+def secret_file(folder: Path, text: str, *, mode: int = 0o600) -> Path:
+    path = folder / "slack.token"
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+def refused(folder: Path, text: str) -> ConfigError:
+    with pytest.raises(ConfigError) as caught:
+        configs.load(write(folder, text), ENVIRONMENT)
+    return caught.value
+
+
+def test_the_smallest_config_is_enough(tmp_path: Path):
+    config = configs.load(write(tmp_path), ENVIRONMENT)
+
+    (account,) = config.directory.accounts
+    assert (account.name, account.venue, account.uid) == ("bybit-mm", "bybit", "1234567")
+    assert (account.key, account.read_key) == ("venues/bybit-mm", None)
+    assert account.base_url == "https://api.bybit.com"
+    assert (account.tags, account.classes_off) == ((), ())
+    assert account.protective is Protective.CANCEL
+    assert config.file.slack.api_url == "https://slack.com/api/"
+    assert config.bot_token.get_secret_value() == "xoxb-canary-1"
+    assert config.signing_secret.get_secret_value() == "canary-2"
+    assert config.passphrase.get_secret_value() == "canary-3"
+    assert config.policy_text == POLICY
+    assert config.policy.rules[0].name == "prod"
+
+
+def test_everything_that_an_account_may_say_arrives(tmp_path: Path):
+    text = CONFIG + (
+        'read_key = "venues/bybit-mm-ro"\n'
+        'tags = { env = "prod", desk = "mm" }\n'
+        'protective = "keep"\n'
+        'classes_off = ["linear"]\n'
+        'base_url = "http://127.0.0.1:9"\n'
+        'settle_coins = ["USDT"]\n'
+    )
+
+    config = configs.load(write(tmp_path, text), ENVIRONMENT)
+
+    account = config.accounts[0]
+    assert account.read_key == "venues/bybit-mm-ro"
+    assert account.tags == (("desk", "mm"), ("env", "prod"))
+    assert account.protective is Protective.KEEP
+    assert account.classes_off == ("linear",)
+    assert config.settings == {
+        ("bybit", "http://127.0.0.1:9"): BybitSettings(
+            base_url="http://127.0.0.1:9", settle_coins=("USDT",)
+        )
+    }
+
+
+def test_accounts_keep_their_order_and_share_the_settings_of_their_place(tmp_path: Path):
+    config = configs.load(write(tmp_path, CONFIG + ANOTHER), ENVIRONMENT)
+
+    assert [account.name for account in config.directory.accounts] == ["bybit-mm", "bybit-hedge"]
+    assert list(config.settings) == [("bybit", "https://api.bybit.com")]
+
+
+def test_paths_are_relative_to_the_folder_of_the_config(tmp_path: Path):
+    file = configs.load(write(tmp_path), ENVIRONMENT).file
+
+    assert file.keys.file == tmp_path / "keys.sealed"
+    assert file.state.dir == tmp_path / "state"
+    assert file.store.url == f"sqlite:///{tmp_path}/cancelall.db"
+
+
+@pytest.mark.parametrize("url", ["sqlite:////srv/cancelall.db", "postgresql://db/cancelall"])
+def test_a_store_that_is_not_beside_the_config_is_left_as_it_is(tmp_path: Path, url: str):
+    text = changed("[[account]]", f'[store]\nurl = "{url}"\n\n[[account]]')
+
+    assert configs.load(write(tmp_path, text), ENVIRONMENT).file.store.url == url
+
+
+def test_a_secret_is_read_from_a_file_without_its_last_newline(tmp_path: Path):
+    secret_file(tmp_path, "xoxb-canary-4\n")
+    text = changed('{ env = "TOKEN" }', '{ file = "slack.token" }')
+
+    config = configs.load(write(tmp_path, text), ENVIRONMENT)
+
+    assert config.bot_token.get_secret_value() == "xoxb-canary-4"
+
+
+def test_without_an_argument_the_environment_of_the_process_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+
+    assert configs.load(write(tmp_path)).passphrase.get_secret_value() == "canary-3"
+
+
+def test_no_secret_shows_in_the_repr(tmp_path: Path):
+    config = configs.load(write(tmp_path), ENVIRONMENT)
+
+    assert CANARY not in f"{config!r} {config} {config.model_dump_json()}"
+
+
+WRONG = [
+    pytest.param(
+        changed('policy = "', 'polcy = "'),
+        'config.toml has an unknown key "polcy". Did you mean policy?',
+        id="misspelt key at the top",
+    ),
+    pytest.param(
+        changed("[slack]", "[slack]\napi_ulr = 1"),
+        'config.toml has an unknown key "slack.api_ulr". Did you mean api_url?',
+        id="misspelt key in a part",
+    ),
+    pytest.param(
+        CONFIG + 'protectve = "keep"\n',
+        'config.toml: account bybit-mm has an unknown key "protectve". Did you mean protective?',
+        id="misspelt key of an account",
+    ),
+    pytest.param(
+        CONFIG + 'setle_coins = ["USDT"]\n',
+        'config.toml: account bybit-mm has an unknown key "setle_coins". '
+        "Did you mean settle_coins?",
+        id="misspelt setting of the venue",
+    ),
+    pytest.param(
+        changed('uid = "1234567"\n', ""), 'config.toml lacks "account.0.uid". Add it.', id="missing"
+    ),
+    pytest.param(
+        changed('"1234567"', "1234567"),
+        'config.toml: "account.0.uid" is wrong: must be text in quotes. See the README\'s config.',
+        id="number for text",
+    ),
+    pytest.param(
+        changed('"1234567"', '""'),
+        'config.toml: "account.0.uid" is wrong: must not be empty. See the README\'s config.',
+        id="empty",
+    ),
+    pytest.param(
+        changed('"bybit-mm"', '"Bybit MM"'),
+        'config.toml: "account.0.name" is wrong: must be small letters, digits, dots, dashes or '
+        "underscores. See the README's config.",
+        id="name that nobody could type",
+    ),
+    pytest.param(
+        changed('"C0INCIDENT"', '"#incident"'),
+        'config.toml: "slack.incident_channel" is wrong: must be a channel\'s id, such as '
+        "C0123ABCD. See the README's config.",
+        id="channel by its name",
+    ),
+    pytest.param(
+        changed("[slack]", '[slack]\nchannels = "C0DESK"'),
+        'config.toml: "slack.channels" is wrong: must be a list: […]. See the README\'s config.',
+        id="text for a list",
+    ),
+    pytest.param(
+        changed("[slack]", "[slack]\nport = 70000"),
+        'config.toml: "slack.port" is wrong: must be less than or equal to 65535. '
+        "See the README's config.",
+        id="port out of range",
+    ),
+    pytest.param(
+        changed("[slack]", '[slack]\nmode = "socket"'),
+        "config.toml: \"slack.mode\" is not one that this release knows. Write 'http'.",
+        id="mode that comes later",
+    ),
+    pytest.param(
+        changed("[keys]", '[keys]\nsource = "vault"'),
+        "config.toml: \"keys.source\" is not one that this release knows. Write 'sealed'.",
+        id="key source that comes later",
+    ),
+    pytest.param(
+        CONFIG + 'protective = "kep"\n',
+        "config.toml: \"account.0.protective\" is wrong: must be 'cancel' or 'keep'. "
+        "See the README's config.",
+        id="not one of the words",
+    ),
+    pytest.param(
+        CONFIG + 'classes_off = ["lnear"]\n',
+        'config.toml: account bybit-mm: classes_off names "lnear", which bybit lacks. '
+        "Did you mean linear?",
+        id="order class that the venue lacks",
+    ),
+    pytest.param(
+        CONFIG + "recv_window_ms = 5\n",
+        'config.toml: account bybit-mm: "recv_window_ms" is wrong: must be greater than or equal '
+        "to 1000. See the README's config.",
+        id="setting of the venue out of range",
+    ),
+    pytest.param(
+        changed('venue = "bybit"', 'venue = "bibit"'),
+        'config.toml: account bybit-mm: "bibit" is not a venue. Did you mean bybit?',
+        id="misspelt venue",
+    ),
+    pytest.param(
+        changed('venue = "bybit"', 'venue = "nyse"'),
+        'config.toml: account bybit-mm: "nyse" is not a venue. Known: bybit.',
+        id="foreign venue",
+    ),
+    pytest.param(
+        CONFIG + ANOTHER.replace("bybit-hedge", "bybit-mm"),
+        "config.toml: account bybit-mm stands twice. Give each account its own name.",
+        id="name twice",
+    ),
+    pytest.param(
+        CONFIG + ANOTHER + "recv_window_ms = 9000\n",
+        "config.toml: account bybit-hedge has other venue settings than an account before it. "
+        "Accounts at https://api.bybit.com share one connection: make them equal.",
+        id="settings that differ",
+    ),
+    pytest.param(
+        changed("[[account]]", "[account]"),
+        "config.toml has no list of accounts. Begin each with [[account]].",
+        id="single brackets",
+    ),
+    pytest.param(
+        CONFIG.split("[[account]]", maxsplit=1)[0],
+        'config.toml lacks "account". Add it.',
+        id="no account",
+    ),
+    pytest.param(
+        changed('"1234567"', '"1234567'),
+        "config.toml is not valid TOML: Illegal character '\\n' (at line 15, column 15). "
+        "Mend that line.",
+        id="not TOML",
+    ),
+    pytest.param(
+        changed('{ env = "TOKEN" }', '"xoxb-canary-9"'),
+        f'config.toml: "slack.bot_token" must not hold the secret itself. {SAY_WHERE}',
+        id="token in the config",
+    ),
+    pytest.param(
+        changed('{ env = "PASS" }', '["canary"]'),
+        'config.toml: "keys.passphrase" must not hold the secret itself. '
+        'Write passphrase = { env = "NAME" } or { file = "path" }.',
+        id="passphrase in a list",
+    ),
+    pytest.param(
+        changed('{ env = "TOKEN" }', '{ env = "xoxb-canary-9" }'),
+        'config.toml: "slack.bot_token.env" is wrong: must be the name of an environment '
+        "variable, in capitals. See the README's config.",
+        id="token as the name of a variable",
+    ),
+    pytest.param(
+        changed('{ env = "TOKEN" }', '{ file = "xoxb-canary-9" }'),
+        "slack.bot_token: the file that it names cannot be read: No such file or directory. "
+        "Check the path in slack.bot_token.",
+        id="token as a path",
+    ),
+    pytest.param(
+        changed('{ env = "TOKEN" }', '{ token = "xoxb-canary-9" }'),
+        'config.toml has an unknown key "slack.bot_token.token". Did you mean env?',
+        id="token under a key of its own",
+    ),
+    pytest.param(
+        CONFIG + 'api_secret = "canary"\n',
+        'config.toml: account bybit-mm has an unknown key "api_secret". Known: base_url, '
+        "classes_off, key, name, protective, read_key, recv_window_ms, settle_coins, tags, uid, "
+        "venue.",
+        id="venue secret in the config",
+    ),
+    pytest.param(
+        changed('{ env = "TOKEN" }', "{}"),
+        "slack.bot_token must say where the secret is: env or file, and one of them. " + SAY_WHERE,
+        id="reference to nothing",
+    ),
+    pytest.param(
+        changed('{ env = "TOKEN" }', '{ env = "TOKEN", file = "slack.token" }'),
+        "slack.bot_token must say where the secret is: env or file, and one of them. " + SAY_WHERE,
+        id="two references",
+    ),
+    pytest.param(
+        changed('"PASS"', '"PASSPHRASE"'),
+        "keys.passphrase: the environment has no PASSPHRASE. Set PASSPHRASE for the process.",
+        id="variable that is not set",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), WRONG)
+def test_a_wrong_config_is_refused_in_one_line(tmp_path: Path, text: str, message: str):
+    error = refused(tmp_path, text)
+
+    assert str(error) == message
+    assert CANARY not in f"{error!r} {error.args}"
+    assert "\n" not in message
+
+
+def test_a_variable_that_is_set_to_nothing_is_not_set(tmp_path: Path):
+    with pytest.raises(ConfigError, match=r"^keys\.passphrase: the environment has no PASS\. "):
+        configs.load(write(tmp_path), ENVIRONMENT | {"PASS": ""})
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o601])
+def test_a_secret_file_that_others_reach_is_refused(tmp_path: Path, mode: int):
+    path = secret_file(tmp_path, "xoxb-canary-4", mode=mode)
+
+    error = refused(tmp_path, changed('{ env = "TOKEN" }', '{ file = "slack.token" }'))
+
+    assert str(error) == f"slack.bot_token: {path} may be read by others. chmod 600 {path}"
+
+
+def test_an_empty_secret_file_is_refused(tmp_path: Path):
+    path = secret_file(tmp_path, " \n")
+
+    error = refused(tmp_path, changed('{ env = "TOKEN" }', '{ file = "slack.token" }'))
+
+    assert str(error) == f"slack.bot_token: {path} is empty. Write the secret into it."
+
+
+def test_a_secret_file_that_is_not_text_is_refused(tmp_path: Path):
+    path = secret_file(tmp_path, "")
+    path.write_bytes(b"\xff\xfe")
+
+    error = refused(tmp_path, changed('{ env = "TOKEN" }', '{ file = "slack.token" }'))
+
+    assert str(error) == (
+        "slack.bot_token: the file that it names cannot be read: it is not text. "
+        "Check the path in slack.bot_token."
+    )
+
+
+def test_a_missing_config_is_named(tmp_path: Path):
+    path = tmp_path / "config.toml"
+
+    with pytest.raises(ConfigError) as caught:
+        configs.load(path, ENVIRONMENT)
+
+    assert str(caught.value) == (
+        f"{path} cannot be read: No such file or directory. Check the path in --config."
+    )
+
+
+def test_a_config_that_is_not_text_is_named(tmp_path: Path):
+    path = write(tmp_path)
+    path.write_bytes(b"\xff\xfe")
+
+    with pytest.raises(ConfigError) as caught:
+        configs.load(path, ENVIRONMENT)
+
+    assert str(caught.value) == (
+        f"{path} cannot be read: it is not text. Check the path in --config."
+    )
+
+
+def test_a_missing_policy_is_named(tmp_path: Path):
+    error = refused(tmp_path, changed('"policy.toml"', '"rules.toml"'))
+
+    assert str(error) == (
+        f"{tmp_path}/rules.toml cannot be read: No such file or directory. "
+        "Check the path in policy."
+    )
+
+
+def test_a_wrong_policy_is_a_wrong_config(tmp_path: Path):
+    path = write(tmp_path, policy=POLICY.replace('ask = ["traders"]', 'ask = ["trader"]'))
+
+    with pytest.raises(ConfigError) as caught:
+        configs.load(path, ENVIRONMENT)
+
+    assert str(caught.value) == (
+        'policy.toml: Rule "prod" names the role "trader", which is not defined. '
+        "Did you mean traders?"
+    )
+
+
+def test_the_command_line_reads_a_secret_from_a_file_or_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("PASS", "canary-3")
+    path = secret_file(tmp_path, "canary-4\n")
+
+    assert configs.secret(SecretAt(env="PASS"), "--passphrase").get_secret_value() == "canary-3"
+    assert configs.secret(SecretAt(file=path), "--passphrase").get_secret_value() == "canary-4"

@@ -1,0 +1,200 @@
+"""Every log line is one JSON object that holds no secret."""
+
+import io
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from bot import telemetry
+
+LOUD = ("slack_bolt", "slack_sdk", "aiohttp.access", "alembic")
+log = logging.getLogger("tests.telemetry")
+
+
+@pytest.fixture
+def out() -> Iterator[io.StringIO]:
+    """Catch what the process logs, and give logging back as it was."""
+    loggers = [logging.getLogger(name) for name in ("", *LOUD)]
+    handlers, levels = logging.getLogger().handlers[:], [logger.level for logger in loggers]
+    stream = io.StringIO()
+    telemetry.configure(stream)
+    yield stream
+    logging.getLogger().handlers[:] = handlers
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
+
+
+def only_line(out: io.StringIO) -> dict[str, Any]:
+    (line,) = out.getvalue().splitlines()
+    found: dict[str, Any] = json.loads(line)
+    return found
+
+
+def test_a_line_says_what_happened_where_and_when(out: io.StringIO):
+    log.warning("target.judged", extra={"venue": "bybit", "orders": 3, "flat": False, "why": None})
+
+    line = only_line(out)
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {
+        "event": "target.judged",
+        "level": "warning",
+        "logger": "tests.telemetry",
+        "venue": "bybit",
+        "orders": 3,
+        "flat": False,
+        "why": None,
+    }
+
+
+def test_a_secret_path_is_no_secret(out: io.StringIO):
+    """An operator must see which key was refused."""
+    log.info("key.read", extra={"key": "venues/bybit-mm", "path": "venues/bybit-mm"})
+
+    line = only_line(out)
+    assert (line["key"], line["path"]) == ("venues/bybit-mm", "venues/bybit-mm")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "token",
+        "bot_token",
+        "secret",
+        "api_secret",
+        "signing_secret",
+        "signature",
+        "sign",
+        "api_key",
+        "apiKey",
+        "private_key",
+        "passphrase",
+        "authorization",
+        "X-BAPI-SIGN",
+        "X-BAPI-API-KEY",
+        "X-Slack-Signature",
+        "X-Vault-Token",
+    ],
+)
+def test_a_value_is_redacted_by_the_name_it_stands_under_however_deep(out: io.StringIO, name: str):
+    log.info("call.failed", extra={name: "canary", "calls": [{"headers": {name: "canary"}}]})
+
+    line = only_line(out)
+    assert line[name] == "[redacted]"
+    assert line["calls"] == [{"headers": {name: "[redacted]"}}]
+    assert "canary" not in out.getvalue()
+
+
+SPOKEN = [
+    ("sent xoxb-12-canary to them", "sent [redacted] to them"),
+    ("sent xapp-1-canary to them", "sent [redacted] to them"),
+    ("X-BAPI-SIGN: canary", "X-BAPI-[redacted]"),
+    ("{'X-BAPI-API-KEY': 'canary'}", "{'X-BAPI-[redacted]'}"),
+    ('{"api_secret": "canary"}', '{"api_[redacted]"}'),
+    ("GET /v5/order?api_key=1&signature=canary", "GET /v5/order?[redacted]"),
+    ("Authorization: Bearer canary", "Authorization: [redacted]"),
+    (
+        "a -----BEGIN PRIVATE KEY-----\ncanary\n-----END PRIVATE KEY----- b",
+        "a [redacted] b",
+    ),
+    ("-----BEGIN RSA PRIVATE KEY-----\ncanary, cut sho", "[redacted]"),
+]
+
+
+@pytest.mark.parametrize(("text", "shown"), SPOKEN)
+def test_what_looks_like_a_secret_is_redacted_in_any_text(out: io.StringIO, text: str, shown: str):
+    log.info("call.failed", extra={"why": text, "seen": [text, (text,)]})
+
+    line = only_line(out)
+    assert line["why"] == shown
+    assert line["seen"] == [shown, [shown]]
+
+
+def test_arguments_of_a_foreign_message_are_redacted(out: io.StringIO):
+    logging.getLogger("foreign").info("sending %s", {"api_secret": "canary"})
+
+    assert only_line(out)["event"] == "sending {'api_[redacted]'}"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        ValueError("https://h/p?signature=canary"),
+        SecretStr("canary"),
+        b"xoxb-1-canary",
+        frozenset({"xoxb-1-canary"}),
+    ],
+)
+def test_what_the_renderer_would_turn_into_text_is_redacted_first(out: io.StringIO, value: object):
+    log.info("call.failed", extra={"error": value, "errors": {1: [value]}})
+
+    assert "canary" not in out.getvalue()
+    assert "error" in only_line(out)
+
+
+def test_an_exception_is_logged_without_its_local_variables(out: io.StringIO):
+    def sign() -> None:
+        key = "canary"
+        raise RuntimeError(f"cannot sign, {len(key)} bytes, token={key}")
+
+    try:
+        sign()
+    except RuntimeError:
+        log.exception("part.failed")
+
+    (failure,) = only_line(out)["exception"]
+    assert failure["exc_type"] == "RuntimeError"
+    assert failure["exc_value"] == "cannot sign, 6 bytes, [redacted]"
+    assert [set(frame) for frame in failure["frames"]] == [{"filename", "lineno", "name"}] * 2
+    assert "canary" not in out.getvalue()
+
+
+def test_an_exception_that_was_cut_off_with_from_none_stays_out(out: io.StringIO):
+    """Parts cut off the causes that print headers and queries; the log must not dig them up."""
+
+    def call() -> None:
+        try:
+            int("canary")
+        except ValueError:
+            raise RuntimeError("the venue was not reached") from None
+
+    try:
+        call()
+    except RuntimeError:
+        log.exception("part.failed")
+
+    (failure,) = only_line(out)["exception"]
+    assert failure["exc_value"] == "the venue was not reached"
+    assert "canary" not in out.getvalue()
+
+
+def test_a_line_below_the_level_is_not_written(out: io.StringIO):
+    log.debug("call.sent")
+    telemetry.configure(out, level=logging.DEBUG)
+    log.debug("call.answered")
+
+    assert only_line(out)["event"] == "call.answered"
+
+
+@pytest.mark.parametrize("name", LOUD)
+def test_libraries_are_heard_from_warning_upwards(out: io.StringIO, name: str):
+    logging.getLogger(name).info("chatter")
+    logging.getLogger(name).warning("trouble")
+
+    assert only_line(out)["event"] == "trouble"
+
+
+def test_the_program_can_leave_no_core_dump():
+    """In a process of its own, which could never switch them on again."""
+    script = (
+        "import resource; from bot import telemetry; telemetry.harden(); "
+        "print(resource.getrlimit(resource.RLIMIT_CORE))"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert ran.stdout == "(0, 0)\n"
