@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel
 
 from adapters import bybit
+from adapters.bybit_door import BybitSettings
 from adapters.contract import Capabilities, Venue
 
 
@@ -42,7 +43,7 @@ def venues() -> Mapping[str, VenueKind]:
     return {
         "bybit": VenueKind(
             connect=bybit.connect,
-            settings=bybit.BybitSettings,
+            settings=BybitSettings,
             capabilities=bybit.CAPABILITIES,
         ),
     }

@@ -59,13 +59,16 @@ FILE = click.option(
 @FILE
 @click.option("--passphrase-file", type=click.Path(path_type=Path), help="Else it is asked for.")
 def seal_key(name: str, file: Path, passphrase_file: Path | None) -> None:
-    """Seal a key's JSON document, read from standard input, under NAME."""
+    """Seal a key's JSON document, piped in or asked for, under NAME."""
     from bot.keys import sealed
 
     passphrase = _passphrase(passphrase_file, is_new=not file.exists())
-    if sys.stdin.isatty():
-        click.echo('Paste the document, such as {"api_key": "…", "api_secret": "…"}, then Ctrl-D:')
-    sealed.seal(file, name, _document(sys.stdin.read()), passphrase)
+    if sys.stdin.isatty():  # Hidden: what is pasted must not stay in a terminal's scrollback.
+        ask = 'The document on one line, such as {"api_key": "…", "api_secret": "…"}'
+        text = click.prompt(ask, hide_input=True, err=True)
+    else:
+        text = sys.stdin.read()
+    sealed.seal(file, name, _document(text), passphrase)
     click.echo(f"Sealed {name} in {file}.")
 
 

@@ -61,14 +61,16 @@ def claim(
     connection: Connection, keys: Sequence[str], *, owner: str, lease_s: float
 ) -> tuple[Claim, ...]:
     """Take or renew the leases on these keys; those that others hold are left out."""
-    taken = (_claim_one(connection, key, owner, lease_s) for key in sorted(set(keys)))
-    return tuple(claim for claim in taken if claim is not None)
-
-
-def _claim_one(connection: Connection, key: str, owner: str, lease_s: float) -> Claim | None:
+    if not keys:
+        return ()
     table = tables.leases
     until = db_now() + lease_s
-    first = upsert(table).values(key=key, owner=owner, lease_until=until, fence=1)
+    first = upsert(table).values(
+        [
+            {"key": key, "owner": owner, "lease_until": until, "fence": 1}
+            for key in sorted(set(keys))
+        ]
+    )
     is_ours = func.coalesce(table.c.owner, "") == owner
     is_free = or_(table.c.owner.is_(None), table.c.lease_until <= db_now())
     taking = first.on_conflict_do_update(
@@ -79,9 +81,9 @@ def _claim_one(connection: Connection, key: str, owner: str, lease_s: float) -> 
             "fence": case((is_ours, table.c.fence), else_=table.c.fence + 1),
         },
         where=or_(is_ours, is_free),
-    ).returning(table.c.fence)
-    fence = connection.execute(taking).scalar()
-    return None if fence is None else Claim(key=key, fence=fence)
+    ).returning(table.c.key, table.c.fence)
+    fences = sorted((row.key, row.fence) for row in connection.execute(taking))
+    return tuple(Claim(key=key, fence=fence) for key, fence in fences)
 
 
 def release(connection: Connection, *, owner: str) -> None:

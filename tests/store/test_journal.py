@@ -19,7 +19,7 @@ from bot.store.spool import Group, Spool
 from tests.store import values
 
 CLAIM = Claim(key="keys/alpha", fence=1)
-LIMIT_S = 0.1
+LIMIT_S = 0.4
 
 
 def _put(store: Store, *rounds: int) -> None:
@@ -69,7 +69,7 @@ async def test_outage_goes_to_the_spool_and_is_replayed_in_order(tmp_path: Path)
             _put(store, 1, 2)
             await store.journal.flush()
             _put(store, 3)
-            async with asyncio.timeout(0.4):  # Nothing waits for the next try at the database.
+            async with asyncio.timeout(0.6):  # Nothing waits for the next try at the database.
                 await store.journal.flush()
             groups = Spool(spool).read()
             assert [e.status.rounds for group in groups for e in group.entries] == [1, 2, 3]
@@ -179,7 +179,7 @@ async def test_full_disk_and_no_database_keep_entries_until_one_of_them_is_back(
             blocked.mkdir()
             _put(store, 1)
             with pytest.raises(TimeoutError):
-                async with asyncio.timeout(0.5):
+                async with asyncio.timeout(1.0):
                     await store.journal.flush()
             blocked.rmdir()
         await store.journal.flush()

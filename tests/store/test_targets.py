@@ -42,7 +42,6 @@ async def test_renewal_keeps_the_fence(store: Store):
 
 async def test_lapsed_lease_passes_to_the_next_with_a_higher_fence(store: Store):
     await store.requests.claim(ALPHA, owner="p1", lease_s=0.1)
-    assert await store.requests.claim(ALPHA, owner="p2", lease_s=60) == ()
     async with asyncio.timeout(5):
         while not (taken := await store.requests.claim(ALPHA, owner="p2", lease_s=60)):
             pass

@@ -1,0 +1,277 @@
+"""One call: deadlines, limits, and every failure in our own words."""
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+
+from adapters import link as links
+from adapters.contract import (
+    Priority,
+    VenueBanned,
+    VenueError,
+    VenueNotReached,
+    VenueOutcomeUnknown,
+    VenueReplyInvalid,
+)
+from adapters.link import Call, LinkLimits, VenueLink, WireRequest
+from adapters.pacing import Window
+
+HOST = Window(name="host", calls=1000, per_s=1.0)
+FAST = LinkLimits(connect_s=0.5, call_s=0.3, reply_bytes_max=1000, budget_wait_s=0.3)
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+
+
+@asynccontextmanager
+async def venue(handler: Handler, *, window: Window = HOST) -> AsyncIterator[VenueLink]:
+    """A raw server on loopback and a link to it."""
+
+    async def on_connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await handler(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(on_connect, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with links.open_link(f"http://127.0.0.1:{port}", host_window=window, limits=FAST) as link:
+        try:
+            yield link
+        finally:
+            server.close()
+
+
+async def head(reader: asyncio.StreamReader) -> str:
+    return (await reader.readuntil(b"\r\n\r\n")).decode()
+
+
+def call(
+    name: str = "read", *, window: Window | None = None, priority: Priority = Priority.READING
+) -> Call:
+    return Call(name=name, windows=(window,) if window else (), priority=priority)
+
+
+async def plain(_: int) -> WireRequest:
+    return WireRequest(method="GET", path="/x")
+
+
+async def test_query_goes_out_to_the_byte():
+    seen: list[str] = []
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(await head(reader))
+        writer.write(OK)
+        await writer.drain()
+
+    async def build(_: int) -> WireRequest:
+        return WireRequest(method="GET", path="/v5/x", query="cursor=a%3A1%2Cb%3D%26&limit=50")
+
+    async with venue(handler) as link:
+        reply = await link.call(call(), build)
+    assert (reply.status, reply.body) == (200, b"hi")
+    assert seen[0].startswith("GET /v5/x?cursor=a%3A1%2Cb%3D%26&limit=50 HTTP/1.1")
+
+
+async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await head(reader)
+    await reader.read()
+
+
+async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await head(reader)
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n")
+    for _ in range(500):
+        writer.write(b"x")
+        await writer.drain()
+        await asyncio.sleep(0.05)
+
+
+async def cut(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await head(reader)
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\nhalf")
+    await writer.drain()
+
+
+async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await head(reader)
+    writer.transport.abort()
+
+
+async def garbage(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await head(reader)
+    writer.write(b"\x00\x01 not HTTP\r\n\r\n")
+    await writer.drain()
+
+
+@pytest.mark.parametrize(
+    ("handler", "said"),
+    [
+        (hang, "the venue did not answer in time"),
+        (drip, "the venue did not answer in time"),
+        (cut, "the connection broke before the whole answer"),
+        (reset, "the connection broke before the whole answer"),
+        (garbage, "the connection broke before the whole answer"),
+    ],
+    ids=["hang", "drip", "cut", "reset", "garbage"],
+)
+async def test_broken_answer_is_an_unknown_outcome(handler: Handler, said: str):
+    async with venue(handler) as link:
+        with pytest.raises(VenueOutcomeUnknown) as caught:
+            await link.call(call(), plain)
+    assert caught.value.user_message == said
+    assert caught.value.__cause__ is None
+
+
+async def test_answer_that_is_too_large_is_invalid():
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await head(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n" + b"x" * 5000)
+        await writer.drain()
+
+    async with venue(handler) as link:
+        with pytest.raises(VenueReplyInvalid, match="too large"):
+            await link.call(call(), plain)
+
+
+async def test_redirect_is_not_followed():
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await head(reader)
+        writer.write(
+            b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"
+        )
+        await writer.drain()
+
+    async with venue(handler) as link:
+        assert (await link.call(call(), plain)).status == 302
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "https://127.0.0.1:1"])
+async def test_refused_connection_sent_nothing(url: str):
+    async with links.open_link(url, host_window=HOST, limits=FAST) as link:
+        with pytest.raises(VenueNotReached):
+            await link.call(call(), plain)
+
+
+async def test_plain_server_where_tls_is_expected_sent_nothing():
+    async with venue(hang) as plain_link:
+        url = plain_link.base_url.replace("http:", "https:")
+        async with links.open_link(url, host_window=HOST, limits=FAST) as link:
+            with pytest.raises((VenueNotReached, VenueOutcomeUnknown)):
+                await link.call(call(), plain)
+
+
+async def test_late_answer_of_a_call_given_up_is_never_read_by_the_next():
+    connections = 0
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        if connections == 1:
+            await head(reader)
+            await asyncio.sleep(0.5)
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate")
+            await writer.drain()
+            return
+        await head(reader)
+        writer.write(OK)
+        await writer.drain()
+
+    async with venue(handler) as link:
+        with pytest.raises(VenueOutcomeUnknown):
+            await link.call(call(), plain)
+        await asyncio.sleep(0.3)
+        assert (await link.call(call(), plain)).body == b"hi"
+    assert connections == 2
+
+
+async def test_budget_without_room_in_time_sent_nothing():
+    one = Window(name="one", calls=1, per_s=60.0)
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await head(reader)
+        writer.write(OK)
+        await writer.drain()
+
+    async with venue(handler) as link:
+        await link.call(call(window=one), plain)
+        with pytest.raises(VenueNotReached, match="no room in time"):
+            await link.call(call(window=one), plain)
+
+
+async def test_cancels_leave_before_readings_and_readings_before_the_rest():
+    one = Window(name="one", calls=10, per_s=0.05)
+    order: list[str] = []
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            await head(reader)
+            writer.write(OK)
+            await writer.drain()
+
+    async def one_call(link: VenueLink, name: str, priority: Priority) -> None:
+        async def build(_: int) -> WireRequest:
+            order.append(name)
+            return WireRequest(method="GET", path="/x")
+
+        await link.call(
+            call(name, window=Window(name="w", calls=1, per_s=0.02), priority=priority), build
+        )
+
+    async with venue(handler, window=one) as link, asyncio.TaskGroup() as group:
+        group.create_task(one_call(link, "first", Priority.OTHER))
+        await asyncio.sleep(0)
+        for name, priority in (
+            ("look", Priority.OTHER),
+            ("reading", Priority.READING),
+            ("cancel", Priority.CANCEL),
+        ):
+            group.create_task(one_call(link, name, priority))
+    assert order == ["first", "cancel", "reading", "look"]
+
+
+async def test_ban_refuses_whoever_waits_and_sends_nothing():
+    from datetime import UTC, datetime, timedelta
+
+    async with venue(hang) as link:
+        link.banned(datetime.now(UTC) + timedelta(minutes=10))
+        with pytest.raises(VenueBanned, match="BANNED until"):
+            await link.call(call(priority=Priority.CANCEL), plain)
+
+
+async def test_caller_that_goes_away_gives_its_place_back():
+    one = Window(name="one", calls=1, per_s=0.05)
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            await head(reader)
+            writer.write(OK)
+            await writer.drain()
+
+    async with venue(handler) as link:
+        await link.call(call(window=one), plain)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await link.call(call(window=one), plain)
+        assert (await link.call(call(window=one), plain)).body == b"hi"
+
+
+def _every(base: type[BaseException]) -> set[type[BaseException]]:
+    return {base}.union(*(_every(kind) for kind in base.__subclasses__()))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    sorted(_every(aiohttp.ClientError), key=lambda kind: kind.__name__),
+    ids=lambda k: k.__name__,
+)
+def test_every_error_of_aiohttp_becomes_one_of_ours_without_its_text(kind: type[Exception]):
+    made = kind.__new__(kind)
+    translated = links.translate(made)
+    assert isinstance(translated, VenueError)
+    assert inspect.getmodule(type(translated)) is inspect.getmodule(VenueError)

@@ -1,0 +1,234 @@
+"""The commands as a shell sees them: what they print, and with which status they end."""
+
+import json
+import os
+import pty
+import select
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from pydantic import SecretStr
+
+from bot import cli
+from bot.keys import sealed
+
+MM = '{"api_key": "canary-1", "api_secret": "canary-2"}'
+SEAL = ("keys", "seal", "venues/bybit-mm", "--passphrase-file", "passphrase")
+
+
+def run(
+    folder: Path, *words: str, typed: str = "", python: tuple[str, ...] = ()
+) -> tuple[int, str, str]:
+    """Run the program in a folder; return its exit status, standard output and standard error."""
+    ran = subprocess.run(
+        [sys.executable, *python, "-m", "bot", *words],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+        input=typed,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert "canary" not in ran.stdout + ran.stderr
+    return ran.returncode, ran.stdout, ran.stderr
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder with a passphrase and a sealed file of one document, cheap to open."""
+    passphrase = tmp_path / "passphrase"
+    passphrase.write_text("canary passphrase\n")
+    passphrase.chmod(0o600)
+    old = SecretStr("{}")
+    key = SecretStr("canary passphrase")
+    sealed.seal(tmp_path / "keys.sealed", "venues/old", old, key, cost=sealed.CHEAP)
+    return tmp_path
+
+
+def test_a_sealed_document_is_listed_by_name(folder: Path):
+    assert run(folder, *SEAL, typed=MM) == (0, "Sealed venues/bybit-mm in keys.sealed.\n", "")
+    assert run(folder, "keys", "list") == (0, "venues/bybit-mm\nvenues/old\n", "")
+
+
+def test_a_new_file_is_dear_to_guess_and_for_its_owner_alone(folder: Path):
+    status, _, _ = run(folder, *SEAL, "--file", "new.sealed", typed=MM)
+
+    path = folder / "new.sealed"
+    assert status == 0
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert json.loads(path.read_text())["memlimit"] == 268435456
+
+
+def test_a_wrong_passphrase_is_one_line_and_changes_nothing(folder: Path):
+    (folder / "passphrase").write_text("canary of another")
+    before = (folder / "keys.sealed").read_bytes()
+
+    assert run(folder, *SEAL, typed=MM) == (
+        78,
+        "",
+        (
+            "error: the sealed file does not open: wrong passphrase, or it was tampered with. "
+            "Check the passphrase; else restore the file from a copy.\n"
+        ),
+    )
+    assert (folder / "keys.sealed").read_bytes() == before
+
+
+@pytest.mark.parametrize("document", ["", "canary", '["canary"]', '{"api_key": "canary"'])
+def test_a_document_that_is_no_json_object_is_refused_unseen(folder: Path, document: str):
+    assert run(folder, *SEAL, typed=document) == (
+        78,
+        "",
+        'error: The document is not a JSON object. Give {"api_key": "…", "api_secret": "…"}.\n',
+    )
+
+
+def test_a_passphrase_file_that_others_reach_is_refused(folder: Path):
+    (folder / "passphrase").chmod(0o644)
+
+    assert run(folder, *SEAL, typed=MM) == (
+        78,
+        "",
+        "error: --passphrase-file: passphrase may be read by others. chmod 600 passphrase\n",
+    )
+
+
+def test_an_empty_passphrase_is_refused(folder: Path):
+    (folder / "passphrase").write_text("\n")
+
+    assert run(folder, *SEAL, typed=MM) == (
+        78,
+        "",
+        "error: --passphrase-file: passphrase is empty. Write the secret into it.\n",
+    )
+
+
+def test_listing_a_file_that_is_not_there_says_how_to_make_it(folder: Path):
+    assert run(folder, "keys", "list", "--file", "none.sealed") == (
+        78,
+        "",
+        (
+            "error: none.sealed cannot be read: No such file or directory. "
+            "Make it: cancelall keys seal NAME.\n"
+        ),
+    )
+
+
+def test_serving_without_a_config_says_so_in_one_line(folder: Path):
+    assert run(folder, "serve") == (
+        78,
+        "",
+        (
+            "error: config.toml cannot be read: No such file or directory. "
+            "Check the path in --config.\n"
+        ),
+    )
+
+
+def test_a_passphrase_that_is_asked_for_is_not_shown(folder: Path):
+    typed = f"canary passphrase\n{MM}"
+    words = ["keys", "seal", "venues/bybit-mm", "--file", str(folder / "keys.sealed")]
+
+    ran = CliRunner().invoke(cli.cancelall, words, input=typed)
+
+    assert (ran.exit_code, ran.stderr) == (0, "Passphrase: \n")
+    assert ran.stdout == f"Sealed venues/bybit-mm in {folder}/keys.sealed.\n"
+    assert sealed.names(folder / "keys.sealed") == ["venues/bybit-mm", "venues/old"]
+
+
+def test_the_passphrase_of_a_new_file_is_asked_for_twice(folder: Path):
+    """A slip of the finger would lock every key away, on the night they are needed."""
+    typed = f"canary\ncanari\ncanary\ncanary\n{MM}"
+    words = ["keys", "seal", "venues/bybit-mm", "--file", str(folder / "new.sealed")]
+
+    ran = CliRunner().invoke(cli.cancelall, words, input=typed)
+
+    assert ran.exit_code == 0
+    assert ran.stderr == (
+        "Passphrase: \nRepeat for confirmation: \n"
+        "Error: The two entered values do not match.\n"
+        "Passphrase: \nRepeat for confirmation: \n"
+    )
+    assert sealed.names(folder / "new.sealed") == ["venues/bybit-mm"]
+
+
+def test_a_document_pasted_into_a_terminal_does_not_stay_on_it(folder: Path):
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "bot", *SEAL],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as program:
+        asked = b""
+        while not asked.endswith(b'"}: '):  # What is typed before the prompt would be dropped.
+            letter = program.stderr.read(1)
+            assert letter, asked
+            asked += letter
+        os.write(ours, f"{MM}\n".encode())
+        out, _ = program.communicate(timeout=30)
+    echoed, _, _ = select.select([ours], [], [], 0)
+    os.close(theirs)
+    os.close(ours)
+
+    assert out == b"Sealed venues/bybit-mm in keys.sealed.\n"
+    assert echoed == []
+
+
+def test_a_secret_cannot_be_given_as_an_argument(folder: Path):
+    """Arguments are seen by everybody on the machine."""
+    status, _, why = run(folder, "keys", "seal", "venues/bybit-mm", '{"api_key": "1"}')
+    assert (status, why.splitlines()[-1]) == (
+        2,
+        'Error: Got unexpected extra argument ({"api_key": "1"})',
+    )
+
+    status, _, why = run(folder, "keys", "seal", "venues/bybit-mm", "--passphrase", "1")
+    assert status == 2
+    assert "No such option" in why
+
+
+@pytest.mark.parametrize("words", [("cancle",), ("keys", "lst"), ("keys", "seal")])
+def test_a_wrong_command_line_ends_with_status_2(folder: Path, words: tuple[str, ...]):
+    status, out, why = run(folder, *words)
+
+    assert (status, out) == (2, "")
+    assert why.startswith("Usage: ")
+
+
+def test_the_checks_cannot_be_optimised_away(folder: Path):
+    """A failed assertion must stop a cancel that would be wrong."""
+    assert run(folder, "--help", python=("-O",)) == (
+        78,
+        "",
+        "error: python -O drops the checks this program relies on. Run it without.\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [((), {"serve", "demo", "keys"}), (("keys",), {"seal", "list"})],
+)
+def test_help_names_every_command(folder: Path, words: tuple[str, ...], named: set[str]):
+    status, out, _ = run(folder, *words, "--help")
+
+    listed = out.split("Commands:\n")[1].splitlines()
+    assert status == 0
+    assert {line.split()[0] for line in listed} == named
+
+
+def test_help_is_instant(folder: Path):
+    """Nothing heavy is imported before a command needs it."""
+    script = (
+        "import sys, bot.cli; print(sorted({'aiohttp', 'nacl', 'sqlalchemy'} & {*sys.modules}))"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert ran.stdout == "[]\n"
