@@ -144,8 +144,8 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
     """
     known = os.environ if environment is None else environment
     file = _read(path)
-    base = path.parent
-    policy_path = base / file.policy
+    folder = path.parent
+    policy_path = folder / file.policy
     policy_text = _text(policy_path, "policy")
     try:
         policy = policies.parse(policy_text)
@@ -156,14 +156,14 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
     accounts, settings = _accounts(file, path.name)
     slack, keys = file.slack, file.keys
     return Config(
-        file=_absolute(file, base),
+        file=_absolute(file, folder),
         policy=policy,
         policy_text=policy_text,
         accounts=accounts,
         settings=settings,
-        bot_token=_secret(slack.bot_token, "slack.bot_token", base, known),
-        signing_secret=_secret(slack.signing_secret, "slack.signing_secret", base, known),
-        passphrase=_secret(keys.passphrase, "keys.passphrase", base, known),
+        bot_token=_secret(slack.bot_token, "slack.bot_token", folder, known),
+        signing_secret=_secret(slack.signing_secret, "slack.signing_secret", folder, known),
+        passphrase=_secret(keys.passphrase, "keys.passphrase", folder, known),
     )
 
 
@@ -198,18 +198,18 @@ def _text(path: Path, key: str) -> str:
         ) from None
 
 
-def _absolute(file: File, base: Path) -> File:
+def _absolute(file: File, folder: Path) -> File:
     """Resolve every path against the folder of the config file."""
     url = file.store.url
     if url.startswith("sqlite:///") and not url.startswith("sqlite:////"):
-        url = f"sqlite:///{(base / url.removeprefix('sqlite:///')).resolve()}"
-    keys = file.keys.model_copy(update={"file": (base / file.keys.file).resolve()})
-    state = file.state.model_copy(update={"dir": (base / file.state.dir).resolve()})
+        url = f"sqlite:///{(folder / url.removeprefix('sqlite:///')).resolve()}"
+    keys = file.keys.model_copy(update={"file": (folder / file.keys.file).resolve()})
+    state = file.state.model_copy(update={"dir": (folder / file.state.dir).resolve()})
     store = file.store.model_copy(update={"url": url})
     return file.model_copy(update={"keys": keys, "state": state, "store": store})
 
 
-def _secret(at: SecretAt, key: str, base: Path, environment: Mapping[str, str]) -> SecretStr:
+def _secret(at: SecretAt, key: str, folder: Path, environment: Mapping[str, str]) -> SecretStr:
     if (at.env is None) == (at.file is None):
         raise ConfigError(
             user_message=f"{key} must say where the secret is: env or file, and one of them.",
@@ -223,7 +223,7 @@ def _secret(at: SecretAt, key: str, base: Path, environment: Mapping[str, str]) 
             )
         return SecretStr(environment[at.env])
     assert at.file is not None
-    path = base / at.file
+    path = folder / at.file
     try:
         text = path.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:

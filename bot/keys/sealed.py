@@ -156,8 +156,8 @@ def _write(path: Path, file: _File) -> None:
     """Write so that a crash leaves the old file or the new one, never readable by others."""
     fresh = ""
     try:
-        handle, fresh = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as out:
+        number, fresh = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(number, "wb") as out:
             out.write(file.model_dump_json().encode())
             out.flush()
             os.fsync(out.fileno())

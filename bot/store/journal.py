@@ -19,12 +19,11 @@ from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Connection
-from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.domain import event as events
 from bot.flow.ports import Entry, StoreDown
-from bot.store import tables, targets
+from bot.store import deliveries, targets
 from bot.store.lane import Lane
 from bot.store.spool import Group, Spool
 
@@ -164,8 +163,7 @@ async def open_journal(writer: Lane, spool: Path) -> AsyncIterator[StoreJournal]
 
 def _record(connection: Connection, *, group: Group) -> None:
     """Write a group once, however often it comes."""
-    seen = upsert(tables.deliveries).values(id=group.id).on_conflict_do_nothing()
-    if connection.execute(seen).rowcount == 1:
+    if deliveries.is_first(connection, group.id):
         targets.record(connection, group.entries)
 
 

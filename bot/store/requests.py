@@ -11,13 +11,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, or_, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from bot.domain.event import Event
 from bot.domain.request import TRANSITIONS, IllegalTransition, Request, RequestState
 from bot.domain.result import TargetStatus
 from bot.flow.ports import Claim, Start, Submitted
-from bot.store import events, rows, tables, targets
+from bot.store import deliveries, events, rows, tables, targets
 from bot.store.lane import Lane
 from policies.model import Answer, Vote
 
@@ -148,7 +147,7 @@ def _move(
 
 
 def _submit(connection: Connection, request: Request, event: Event, delivery: str) -> Submitted:
-    seen = _delivered(connection, delivery)
+    seen = deliveries.led_to(connection, delivery)
     if seen is not None:
         before = _find(connection, seen)
         assert before is not None
@@ -156,7 +155,7 @@ def _submit(connection: Connection, request: Request, event: Event, delivery: st
     assert request.state is RequestState.PENDING
     row = rows.of_request(request)
     in_the_way = _in_the_way(connection, row)
-    _deliver(connection, delivery, in_the_way.id if in_the_way else request.id)
+    deliveries.is_first(connection, delivery, in_the_way.id if in_the_way else request.id)
     if in_the_way is not None:
         return Submitted(request=in_the_way, is_new=False)
     assert _find(connection, request.id) is None, f"request id {request.id} was drawn twice"
@@ -204,7 +203,7 @@ def _cast(connection: Connection, vote: Vote, event: Event, delivery: str) -> bo
     request = _find(connection, vote.request_id)
     if request is None or request.state is not RequestState.PENDING:
         return False
-    if not _deliver(connection, delivery, vote.request_id):
+    if not deliveries.is_first(connection, delivery, vote.request_id):
         return False
     table, person_id = tables.votes, vote.actor.person_id
     # Deleted and inserted anew, so that the newest vote has the highest number.
@@ -224,7 +223,7 @@ def _cast(connection: Connection, vote: Vote, event: Event, delivery: str) -> bo
 
 
 def _note(connection: Connection, event: Event, delivery: str) -> bool:
-    if not _deliver(connection, delivery, event.request_id):
+    if not deliveries.is_first(connection, delivery, event.request_id):
         return False
     events.append(connection, event)
     return True
@@ -284,22 +283,3 @@ def _stop_chase(connection: Connection, request_id: str, by: str, event: Event) 
         return None
     events.append(connection, event)
     return _find(connection, request_id)
-
-
-def _delivered(connection: Connection, delivery: str) -> str | None:
-    """Return the id of the request that a delivery led to; None if it was never seen."""
-    table = tables.deliveries
-    found: str | None = connection.execute(
-        select(table.c.request_id).where(table.c.id == delivery)
-    ).scalar()
-    return found
-
-
-def _deliver(connection: Connection, delivery: str, request_id: str | None) -> bool:
-    """Record a delivery; False if it was seen before."""
-    recording = (
-        upsert(tables.deliveries)
-        .values(id=delivery, request_id=request_id)
-        .on_conflict_do_nothing()
-    )
-    return connection.execute(recording).rowcount == 1

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -29,7 +30,9 @@ def signer(name: str) -> ApiKeySigner:
 
 
 @pytest.mark.parametrize(("case", "variant"), CASES)
-async def test_every_golden_request_is_signed_to_the_byte(case: dict, variant: dict):
+async def test_every_golden_request_is_signed_to_the_byte(
+    case: dict[str, Any], variant: dict[str, Any]
+):
     payload = variant.get("body", variant.get("query", case.get("query", "")))
     text = wire.prehash(
         int(case["timestamp"]), case["key"], int(case["recv_window"]), payload.encode()
@@ -51,7 +54,7 @@ async def test_every_golden_request_is_signed_to_the_byte(case: dict, variant: d
 
 
 @pytest.mark.parametrize("case", VECTORS["websocket_auth"], ids=lambda case: case["id"])
-async def test_golden_websocket_signatures_too(case: dict):
+async def test_golden_websocket_signatures_too(case: dict[str, Any]):
     assert await signer(case["credential"]).sign(case["prehash"].encode()) == case["signature"]
 
 

@@ -1,6 +1,7 @@
 """People, accounts and votes for the tests of policies."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from policies import model
 from policies.evaluate import Ballot
@@ -44,8 +45,8 @@ PAPER = Account(name="toy", venue="paper")
 ORPHAN = Account(name="orphan", venue="bybit")
 
 
-def person(user_id: str, *groups: str, **more: object) -> Actor:
-    facts: dict[str, object] = {
+def person(user_id: str, *groups: str, **more: Any) -> Actor:
+    facts: dict[str, Any] = {
         "user_id": user_id,
         "person_id": user_id,
         "name": user_id.removeprefix("U0").lower(),
@@ -58,7 +59,7 @@ def person(user_id: str, *groups: str, **more: object) -> Actor:
         "is_invited": False,
         "read_at": NOW,
     }
-    return Actor(**(facts | more))  # type: ignore[arg-type]
+    return Actor(**(facts | more))
 
 
 ALICE = person("U0ALICE", "S0TRADERS")

@@ -116,7 +116,7 @@ def test_guest_never_counts():
     ids=str,
 )
 def test_whatever_excludes_or_is_not_known_does_not_count(facts: dict[str, object], code: str):
-    odd = replace(BOB, **facts)
+    odd = person("U0BOB", **({"groups": frozenset({"S0RISK"})} | facts))
     assert evaluate.standing(POLICY, odd)[0].code == code
     assert decide([approval(odd)]).verdict is Verdict.PENDING
 
