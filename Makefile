@@ -33,7 +33,7 @@ test: $(DEV_DEPS) $(PACKAGE) ## run the suite with its coverage gates
 
 soak: $(DEV_DEPS) $(PACKAGE) ## long random runs; N=2000 or SECONDS=600 says how long
 	@$(if $(N),SOAK_RUNS=$(N)) $(if $(SECONDS),SOAK_SECONDS=$(SECONDS)) \
-		$(BIN)/python -m pytest -m soak --timeout 0
+		$(BIN)/python -m pytest -n 2 -m soak --timeout 0
 
 lint: $(DEV_DEPS) $(PACKAGE) ## format, lint, types, import directions, dependencies
 	@failed=0; \

@@ -1,127 +1,181 @@
 """What Bybit lists: symbols and settle coins, kept on disk between starts.
 
-Owns the instrument list. A cancel-all of `linear` needs a settle coin, so a coin that we do not
-know is a class that we do not cancel: the list includes pre-market contracts, is read again every
-hour, and the config can only add to it.
+Owns the instrument list and what can be told from a symbol. A cancel-all of `linear` needs a settle
+coin, so a coin that we do not know is one whose orders we do not cancel: the list holds every
+status, a coin that was once seen stays, and what could not be read keeps what was known. Never asks
+Bybit itself (`adapters.bybit` does); reads and writes one file.
 
-Source: bybit-exchange/docs, `docs/v5/market/instrument.mdx`, read 2026-11-20: `linear` and
-`inverse` are paged, at most 1,000 a page; `status=PreLaunch` lists what the default leaves out.
+Source: bybit-exchange/docs, `docs/v5/market/instrument.mdx` and the same under `spread`, as of
+2026-07-24, read 2026-11-20: without `status` only contracts in trading are listed, and options of
+BTC only.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from adapters import bybit_wire as wire
-from adapters.contract import Instruments, OrderClass
+from adapters.contract import Instruments
 
 logger = logging.getLogger(__name__)
 
-ALWAYS = ("USDC", "USDT")
+ALWAYS = frozenset({"USDT", "USDC"})
 """Linear settle coins that are cancelled even if no list could ever be read."""
-QUERIES: tuple[tuple[OrderClass, str], ...] = (
-    (wire.LINEAR, "category=linear&limit=1000"),
-    (wire.LINEAR, "category=linear&status=PreLaunch&limit=1000"),
-    (wire.INVERSE, "category=inverse&limit=1000"),
-    (wire.INVERSE, "category=inverse&status=PreLaunch&limit=1000"),
-    (wire.SPOT, "category=spot"),
-    (wire.OPTION, "category=option&limit=1000"),
-    (wire.SPREAD, "limit=500"),
-)
+OPTION_COINS = ("BTC", "ETH", "SOL")
+_MARKET, _SPREAD = "/v5/market/instruments-info", "/v5/spread/instrument"
+_OPTION = re.compile(r"[A-Z0-9]+-\d{1,2}[A-Z]{3}\d{2}-[0-9.]+-[CP](-[A-Z0-9]+)?")
+_INVERSE = re.compile(r"([A-Z0-9]+?)USD([FGHJKMNQUVXZ]\d{2})?")
 
 
-class Row(BaseModel):
-    """One instrument."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One series of pages of the list."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
-    symbol: str = Field(min_length=1)
-    settle: str = Field(default="", alias="settleCoin")
+    category: str
+    path: str
+    selector: tuple[tuple[str, str], ...]
+
+    @property
+    def key(self) -> str:
+        """Name of the series on disk."""
+        return " ".join([self.category, *(value for _, value in self.selector)])
 
 
-class Page(BaseModel):
-    """`{"category":"linear","list":[…],"nextPageCursor":""}`."""
+def questions() -> tuple[Question, ...]:
+    """Return every series that together is the whole list; the first of a category is its core."""
+    contracts = [
+        Question(
+            category=category,
+            path=_MARKET,
+            selector=(("category", category), ("limit", "1000"), *status),
+        )
+        for category in ("linear", "inverse")
+        for status in ((), *((("status", each),) for each in ("PreLaunch", "Delivering", "Closed")))
+    ]
+    options = [
+        Question(
+            category="option",
+            path=_MARKET,
+            selector=(("baseCoin", coin), ("category", "option"), ("limit", "1000")),
+        )
+        for coin in OPTION_COINS
+    ]
+    spot = Question(category="spot", path=_MARKET, selector=(("category", "spot"),))
+    spread = Question(category="spread", path=_SPREAD, selector=(("limit", "500"),))
+    return (*contracts, spot, *options, spread)
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
-    rows: list[Row] = Field(alias="list")
-    cursor: str | None = Field(default="", alias="nextPageCursor")
+
+def core_keys() -> frozenset[str]:
+    """Return the series without which a symbol cannot be said not to exist."""
+    first: dict[str, str] = {}
+    for question in questions():
+        first.setdefault(question.category, question.key)
+    return frozenset(first.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """Symbols by category, each with its settle coin (empty where it has none)."""
+    """The list as last known: series -> symbol -> settle coin ("" where it has none)."""
 
-    read_at: datetime
-    linear: Mapping[str, str] = field(default_factory=dict)
-    inverse: Mapping[str, str] = field(default_factory=dict)
-    option: Mapping[str, str] = field(default_factory=dict)
-    spot: Mapping[str, str] = field(default_factory=dict)
-    spread: Mapping[str, str] = field(default_factory=dict)
+    series: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    read_at: datetime | None = None
+    """When every core series had been read."""
+    coins_seen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Category -> settle coins ever seen there."""
 
-    def coins(self, order_class: OrderClass) -> frozenset[str]:
+    def coins(self, category: str) -> frozenset[str]:
         """Return the settle coins of `linear` or `inverse`."""
-        known = self.linear if order_class == wire.LINEAR else self.inverse
-        return frozenset(coin for coin in known.values() if coin)
+        return frozenset(self.coins_seen.get(category, ()))
 
-    def classes_of(self, symbol: str) -> frozenset[str]:
-        """Return the categories that list a symbol; empty if none does."""
-        return frozenset(name for name in CATEGORIES if symbol in getattr(self, name))
+    def settle_coin(self, symbol: str) -> str:
+        """Return the settle coin of an inverse contract, listed or told from its name; else ""."""
+        for key, symbols in self.series.items():
+            if key.startswith("inverse ") and symbols.get(symbol):
+                return symbols[symbol]
+        named = _INVERSE.fullmatch(symbol)
+        return named[1] if named else ""
 
-    def instruments(self) -> Instruments:
-        """Return every symbol, for checking what was typed."""
-        found = frozenset[str]().union(*(getattr(self, name) for name in CATEGORIES))
+    def categories(self, symbol: str) -> tuple[str, ...]:
+        """Return the categories that a symbol may have orders in.
+
+        Those that list it; for one that no list knows, those that its spelling allows, so that an
+        order on it is still found.
+        """
+        listed = {key.split(" ")[0] for key, symbols in self.series.items() if symbol in symbols}
+        return tuple(sorted(listed)) or _by_spelling(symbol)
+
+    def instruments(self) -> Instruments | None:
+        """Return every symbol; None while a core series was never read."""
+        if self.read_at is None:
+            return None
+        found = frozenset(symbol for symbols in self.series.values() for symbol in symbols)
         return Instruments(symbols=found, read_at=self.read_at)
 
-
-CATEGORIES = ("linear", "inverse", "option", "spot", "spread")
-
-
-def build_page(order_class: OrderClass, query: str, cursor: str) -> wire.Ask:
-    """Read a page of the instrument list; public, so nothing is signed."""
-    path = "/v5/spread/instrument" if order_class == wire.SPREAD else "/v5/market/instruments-info"
-    return wire.Ask(
-        order_class=order_class,
-        name=f"list {order_class}",
-        method="GET",
-        path=path,
-        limit=wire.Limit(name="market", calls=50),
-        query=f"{query}&cursor={cursor}" if cursor else query,
-    )
+    def joined(self, found: Mapping[str, Mapping[str, str]], now: datetime) -> Listing:
+        """Put newly read series in the place of old ones; what was not read stays."""
+        series = {**self.series, **found}
+        is_whole = core_keys() <= found.keys()
+        coins = {
+            category: tuple(sorted(self.coins(category) | _coins(series, category)))
+            for category in ("linear", "inverse")
+        }
+        read_at = now if is_whole else self.read_at
+        return Listing(series=series, read_at=read_at, coins_seen=coins)
 
 
-def inverse_coin(symbol: str, listing: Listing | None) -> str:
-    """Return the settle coin of an inverse symbol: its base coin, listed or not."""
-    known = listing.inverse.get(symbol, "") if listing else ""
-    return known or symbol.partition("USD")[0]
+def _coins(series: Mapping[str, Mapping[str, str]], category: str) -> set[str]:
+    mine = [symbols for key, symbols in series.items() if key.startswith(f"{category} ")]
+    return {coin for symbols in mine for coin in symbols.values() if coin}
 
 
-def load(path: Path) -> Listing | None:
-    """Read the list that an earlier start kept; None if there is none that can be read."""
+def _by_spelling(symbol: str) -> tuple[str, ...]:
+    if "_" in symbol or "/" in symbol:
+        return ("spread",)
+    if _OPTION.fullmatch(symbol):
+        return ("option",)
+    return ("inverse", "linear", "spot")
+
+
+class _Kept(BaseModel):
+    """The file: `{"read_at":…,"series":{…},"coins_seen":{…}}`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    read_at: datetime | None
+    series: dict[str, dict[str, str]]
+    coins_seen: dict[str, tuple[str, ...]]
+
+
+def load(path: Path) -> Listing:
+    """Read what an earlier start kept; an empty list if there is none that can be read."""
     try:
-        return TypeAdapter(Listing).validate_json(path.read_bytes())
+        kept = _Kept.model_validate_json(path.read_bytes())
     except FileNotFoundError:
-        return None
+        return Listing()
     except (OSError, ValidationError):
-        logger.warning("listing.unreadable", extra={"path": path.name})
-        return None
+        logger.warning("listing.unreadable", extra={"file": path.name})
+        return Listing()
+    at = kept.read_at.astimezone(UTC) if kept.read_at else None
+    return Listing(series=kept.series, read_at=at, coins_seen=kept.coins_seen)
 
 
 def keep(path: Path, listing: Listing) -> None:
-    """Write the list so that a crash leaves the old one or the new one."""
-    text = json.dumps(TypeAdapter(Listing).dump_python(listing, mode="json"), sort_keys=True)
+    """Write the list so that a crash leaves the old file or the new one.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    kept = {
+        "read_at": listing.read_at.isoformat() if listing.read_at else None,
+        "series": listing.series,
+        "coins_seen": listing.coins_seen,
+    }
     fresh = path.with_suffix(".new")
-    fresh.write_text(text)
+    fresh.write_text(json.dumps(kept, sort_keys=True), encoding="utf-8")
     fresh.replace(path)
-
-
-def collected(pages: Mapping[OrderClass, Mapping[str, str]], before: Listing | None) -> Listing:
-    """Join what was read with what was known: a coin that disappeared is still cancelled."""
-    old = {name: dict(getattr(before, name)) if before else {} for name in CATEGORIES}
-    new = {name: old[name] | dict(pages.get(OrderClass(name), {})) for name in CATEGORIES}
-    return Listing(read_at=datetime.now(UTC), **new)

@@ -1,30 +1,27 @@
-"""Reading Bybit's books: every order class, page by page, side by side.
+"""Reading Bybit's open orders: which pages show which classes, and when a series of pages ends.
 
-Owns `Reader`. A class that could not be read to its end is an `Unread`, never an empty list. Orders
-that a scope does not name are left out here, so that nothing downstream can widen it.
-Source: bybit-exchange/docs, `docs/v5/order/open-order.mdx`, `spread`, `rfq`, `strategy` (2026-07-24).
+Owns `Series`, what of it a scope names, and `read_all()`. Never cancels and never raises for a
+class: what could not be read is an `Unread`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
 from adapters import bybit_replies as replies
 from adapters import bybit_wire as wire
-from adapters.bybit_door import Door
-from adapters.bybit_replies import Envelope
-from adapters.bybit_wire import Ask
+from adapters.bybit_calls import Caller
+from adapters.bybit_replies import Page
+from adapters.bybit_wire import SPOT, SPOT_FILTERS, SPREAD, STRATEGY, Ask
 from adapters.contract import (
-    ApiKeySigner,
     OpenOrder,
     OrderClass,
     Priority,
     Protective,
-    Purpose,
     Reading,
     Scope,
     Unread,
@@ -32,170 +29,156 @@ from adapters.contract import (
     VenueReplyInvalid,
 )
 
+EMPTY_PAGES = 3
+"""Empty pages that are followed, beyond `pages_max`, to learn whether anything comes after them."""
+
 T = TypeVar("T")
-RFQ_CLOSED = frozenset({"Canceled", "Filled", "Expired", "Failed"})
+Part = Callable[[], Coroutine[Any, Any, tuple[T, ...]]]
 
 
-@dataclass(slots=True, kw_only=True)
-class Reader:
-    """Bybit's books as one key sees them."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """Pages that follow each other, and the classes whose orders they show."""
 
-    door: Door
-    signer: ApiKeySigner
-    purpose: Purpose
-
-    async def ask(self, ask: Ask, priority: Priority) -> Envelope:
-        """Make one signed call; whatever is not for a run waits behind every run."""
-        first = priority if self.purpose is Purpose.RUN else Priority.OTHER
-        return await self.door.ask(ask, priority=first, signer=self.signer)
-
-    async def open_orders(self, scope: Scope, *, pages_max: int) -> Reading:
-        """Read every order class in scope side by side, the first page of each first."""
-        classes = [name for name in self._read_classes(scope) if name not in scope.classes_off]
-        readings = await side_by_side(
-            [partial(self.read_class, name, scope, pages_max=pages_max) for name in classes]
-        )
-        found = joined(readings)
-        by_id = {(order.order_class, order.order_id): order for order in found.orders}
-        orders = [o for o in by_id.values() if o.order_class not in scope.classes_off]
-        return replace(found, orders=tuple(orders))
-
-    def _read_classes(self, scope: Scope) -> tuple[OrderClass, ...]:
-        """Return the classes that have a reading of their own; one of spot shows all five kinds."""
-        spots_off = set(wire.SPOT_FILTERS) <= set(scope.classes_off)
-        spot = () if spots_off else (wire.SPOT,)
-        books = (wire.LINEAR, wire.INVERSE, wire.OPTION, *spot, wire.SPREAD, wire.STRATEGY)
-        if scope.symbols:
-            return books
-        return (*books, wire.RFQ, wire.QUOTE)
-
-    async def read_class(
-        self, order_class: OrderClass, scope: Scope, *, pages_max: int
-    ) -> tuple[Reading, ...]:
-        """Read one class, in as many series of pages as it takes."""
-        return await side_by_side(
-            [
-                partial(self.read_series, order_class, scope, selector, pages_max)
-                for selector in self._series(order_class, scope)
-            ]
-        )
-
-    def _series(self, order_class: OrderClass, scope: Scope) -> list[dict[str, str]]:
-        """List the series of pages that together show the whole class."""
-        if order_class == wire.STRATEGY:
-            return [{"status": status} for status in wire.STRATEGY_LIVE]
-        if order_class in {wire.RFQ, wire.QUOTE}:
-            return [{}]
-        if scope.symbols:
-            mine = [s for s in scope.symbols if order_class in self.classes_of(s)]
-            return [{"symbol": symbol} for symbol in mine]
-        if order_class == wire.LINEAR:
-            return [{"settleCoin": coin} for coin in self.door.linear_coins()]
-        return [{}]
-
-    async def read_series(
-        self, order_class: OrderClass, scope: Scope, selector: dict[str, str], pages_max: int
-    ) -> tuple[Reading, ...]:
-        """Read page after page; a cursor that comes twice on a full page is a lie, not an end."""
-        orders: list[OpenOrder] = []
-        cursor, seen = "", set[str]()
-        try:
-            for _ in range(pages_max):
-                seen.add(cursor)
-                page, cursor = await self._page(order_class, selector, cursor)
-                orders += [order for order in page if _in_scope(order, scope)]
-                if not cursor or (not page and cursor in seen):
-                    return (Reading(orders=tuple(orders)),)
-                if cursor in seen:
-                    raise VenueReplyInvalid(user_message=f"Bybit repeats a page of {order_class}")
-        except VenueError as error:
-            unread = (Unread(order_class=order_class, error=error),)
-            return (Reading(orders=tuple(orders), unread=unread),)
-        return (Reading(orders=tuple(orders), has_more=(order_class,)),)
-
-    async def _page(
-        self, order_class: OrderClass, selector: dict[str, str], cursor: str
-    ) -> tuple[list[OpenOrder], str]:
-        """Read one page; returns its open orders and the cursor of the next one."""
-        match order_class:
-            case wire.STRATEGY:
-                return await self._strategy_page(selector["status"], cursor)
-            case wire.RFQ | wire.QUOTE:
-                return await self._rfq_page(order_class), ""
-            case wire.SPREAD:
-                ask = wire.build_spread_realtime(selector.get("symbol"), cursor)
-            case _:
-                ask = wire.build_realtime(order_class, selector, cursor)
-        answer = await self.ask(ask, Priority.READING)
-        page = replies.read(replies.OrderPage, answer.result, ask.name)
-        wanted = wire.CATEGORY.get(order_class)
-        if wanted is not None and page.category not in {None, wanted}:
-            raise VenueReplyInvalid(user_message=f"Bybit answers {ask.name} for another category")
-        offset_ms = self.door.link.clock.offset_ms
-        found = [replies.open_order(order_class, row, offset_ms=offset_ms) for row in page.rows]
-        return [order for order in found if order is not None], page.cursor or ""
-
-    async def _strategy_page(self, status: str, cursor: str) -> tuple[list[OpenOrder], str]:
-        ask = wire.build_strategies(status, cursor)
-        answer = await self.ask(ask, Priority.READING)
-        page = replies.read(replies.StrategyPage, answer.result, ask.name)
-        found = [
-            OpenOrder(
-                order_class=wire.STRATEGY,
-                symbol=row.symbol,
-                order_id=row.strategy_id,
-                created=replies.moment(row.created_ms, self.door.link.clock.offset_ms),
-                is_protective=row.is_reduce_only,
-            )
-            for row in page.rows
-        ]
-        return found, page.cursor or ""
-
-    async def _rfq_page(self, order_class: OrderClass) -> list[OpenOrder]:
-        ask = wire.build_rfq_realtime(order_class)
-        answer = await self.ask(ask, Priority.READING)
-        page = replies.read(replies.RfqPage, answer.result, ask.name)
-        return [
-            OpenOrder(
-                order_class=order_class,
-                symbol="",
-                order_id=row.quote_id or row.rfq_id,
-                created=replies.moment(row.created_ms, self.door.link.clock.offset_ms),
-            )
-            for row in page.rows
-            if row.status not in RFQ_CLOSED
-        ]
-
-    def classes_of(self, symbol: str) -> list[OrderClass]:
-        """Return the classes that a symbol may have orders in; all if the list does not know it."""
-        listing = self.door.listing
-        known = listing.classes_of(symbol) if listing else frozenset[str]()
-        category = {**wire.CATEGORY, wire.SPREAD: "spread"}
-        return [name for name, where in category.items() if not known or where in known]
+    classes: tuple[OrderClass, ...]
+    build: Callable[[str], Ask]
+    """Cursor -> request."""
+    parse: Callable[[object, float], Page]
+    """(`result`, clock offset in ms) -> page."""
 
 
-async def side_by_side(
-    parts: Sequence[Callable[[], Coroutine[Any, Any, tuple[T, ...]]]],
-) -> tuple[T, ...]:
-    """Do all parts at once and join what they return, in order."""
+def classes_of(scope: Scope) -> tuple[OrderClass, ...]:
+    """Return the classes that a scope reaches."""
+    reached = wire.SYMBOL_CLASSES if scope.symbols else wire.ORDER_CLASSES
+    off = set(scope.classes_off) | kept_classes(scope)
+    return tuple(each for each in reached if each not in off)
+
+
+def kept_classes(scope: Scope) -> set[OrderClass]:
+    """Return the classes that are protective as a whole, where stops stay."""
+    return set(SPOT_FILTERS) - {SPOT} if scope.protective is Protective.KEEP else set()
+
+
+def shown(series: Sequence[Series], scope: Scope) -> list[OrderClass]:
+    """Return the classes in scope whose orders some series show."""
+    classes = classes_of(scope)
+    shown = dict.fromkeys(each for one in series for each in one.classes)
+    return [each for each in shown if each in classes]
+
+
+def is_in_scope(order: OpenOrder, scope: Scope) -> bool:
+    """Tell whether a scope names an order."""
+    if order.order_class in scope.classes_off:
+        return False
+    if scope.protective is Protective.KEEP and order.is_protective:
+        return False
+    if scope.symbols and order.symbol not in scope.symbols:
+        return False
+    return scope.order_id is None or scope.order_id in (order.order_id, order.client_id)
+
+
+def realtime(order_class: OrderClass, selector: Mapping[str, str]) -> Series:
+    """Read a category; one reading of spot shows all five of its classes."""
+    return Series(
+        classes=tuple(SPOT_FILTERS) if order_class == SPOT else (order_class,),
+        build=lambda cursor: wire.build_realtime(wire.CATEGORY[order_class], selector, cursor),
+        parse=lambda result, offset_ms: replies.parse_orders(
+            order_class, result, offset_ms=offset_ms
+        ),
+    )
+
+
+def spreads(selector: Mapping[str, str]) -> Series:
+    """Read spread orders."""
+    return Series(
+        classes=(SPREAD,),
+        build=lambda cursor: wire.build_spread_realtime(selector, cursor),
+        parse=lambda result, offset_ms: replies.parse_orders(SPREAD, result, offset_ms=offset_ms),
+    )
+
+
+def rfqs(order_class: OrderClass, side: str) -> Series:
+    """Read inquiries or quotes as seen by one side."""
+    return Series(
+        classes=(order_class,),
+        build=lambda _: wire.build_rfq_realtime(order_class, side),
+        parse=lambda result, offset_ms: replies.parse_rfqs(
+            order_class, result, offset_ms=offset_ms
+        ),
+    )
+
+
+def strategy_list(selector: Mapping[str, str]) -> Series:
+    """Read strategies in one status."""
+    return Series(
+        classes=(STRATEGY,),
+        build=lambda cursor: wire.build_strategies(selector, cursor),
+        parse=lambda result, offset_ms: replies.parse_strategies(result, offset_ms=offset_ms),
+    )
+
+
+async def side_by_side(parts: Iterable[Part[T]]) -> tuple[T, ...]:
+    """Do all parts at once and join what they return, in their order."""
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(part()) for part in parts]
     return tuple(entry for task in tasks for entry in task.result())
 
 
-def joined(readings: Sequence[Reading]) -> Reading:
-    """Join readings of different classes, or of different parts of one."""
+async def read_all(
+    caller: Caller, series: Sequence[Series], *, scope: Scope, pages_max: int, priority: Priority
+) -> Reading:
+    """Read all series, keep what is in scope, each order once and each class's first error."""
+    readings = await side_by_side(
+        partial(_read_part, caller, each, pages_max=pages_max, priority=priority) for each in series
+    )
+    orders = {
+        (order.order_class, order.order_id): order
+        for reading in readings
+        for order in reading.orders
+        if is_in_scope(order, scope)
+    }
+    off = set(scope.classes_off) | kept_classes(scope)
+    unread: dict[OrderClass, Unread] = {}
+    for entry in (entry for reading in readings for entry in reading.unread):
+        unread.setdefault(entry.order_class, entry)
+    has_more = dict.fromkeys(each for reading in readings for each in reading.has_more)
     return Reading(
-        orders=tuple(order for reading in readings for order in reading.orders),
-        unread=tuple(entry for reading in readings for entry in reading.unread),
-        has_more=tuple(dict.fromkeys(name for r in readings for name in r.has_more)),
+        orders=tuple(orders.values()),
+        unread=tuple(entry for entry in unread.values() if entry.order_class not in off),
+        has_more=tuple(each for each in has_more if each not in off),
     )
 
 
-def _in_scope(order: OpenOrder, scope: Scope) -> bool:
-    """Tell whether a scope names an order; inquiries and quotes have no symbol."""
-    if scope.protective is Protective.KEEP and order.is_protective:
-        return False
-    if scope.symbols and order.symbol not in scope.symbols:
-        return False
-    return scope.order_id is None or scope.order_id in {order.order_id, order.client_id}
+async def _read_part(
+    caller: Caller, series: Series, *, pages_max: int, priority: Priority
+) -> tuple[Reading, ...]:
+    return (await read_series(caller, series, pages_max=pages_max, priority=priority),)
+
+
+async def read_series(
+    caller: Caller, series: Series, *, pages_max: int, priority: Priority
+) -> Reading:
+    """Read page after page; a cursor that comes twice with orders is a lie, not an end.
+
+    An empty page with a new cursor proves nothing: it is followed, beyond `pages_max` too.
+    """
+    orders: list[OpenOrder] = []
+    cursor, seen, pages, empty = "", {""}, 0, 0
+    try:
+        while pages < pages_max and empty < EMPTY_PAGES:
+            result = await caller.read(series.build(cursor), priority=priority)
+            page = series.parse(result, caller.link.clock.offset_ms)
+            orders += page.orders
+            cursor = page.cursor
+            if not cursor or (cursor in seen and not page.rows):
+                return Reading(orders=tuple(orders))
+            if cursor in seen:
+                raise VenueReplyInvalid(
+                    user_message="Bybit: a page of orders names itself as the next one"
+                )
+            seen.add(cursor)
+            pages, empty = pages + (page.rows > 0), empty + (page.rows == 0)
+    except VenueError as error:
+        unread = tuple(Unread(order_class=each, error=error) for each in series.classes)
+        return Reading(orders=tuple(orders), unread=unread)
+    return Reading(orders=tuple(orders), has_more=series.classes)

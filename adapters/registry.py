@@ -1,6 +1,6 @@
-"""Which venues there are: name to settings and `connect()`, one line each.
+"""Which venues there are: name -> settings, `connect()` and capabilities, one entry each.
 
-Owns the list. Whoever adds a venue adds a line here and its names in the import contracts.
+Owns the list. Whoever adds a venue adds an entry here and its names in the import contracts.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
-from adapters import bybit
-from adapters.bybit_door import BybitSettings
+from adapters import bybit, bybit_adapter
 from adapters.contract import Capabilities, Venue
 
 
@@ -38,12 +37,27 @@ class VenueKind:
     capabilities: Capabilities
 
 
+VENUES: Mapping[str, VenueKind] = {
+    "bybit": VenueKind(
+        connect=bybit.connect,
+        settings=bybit.BybitSettings,
+        capabilities=bybit_adapter.CAPABILITIES,
+    ),
+}
+
+
 def venues() -> Mapping[str, VenueKind]:
-    """Return every venue by name."""
-    return {
-        "bybit": VenueKind(
-            connect=bybit.connect,
-            settings=BybitSettings,
-            capabilities=bybit.CAPABILITIES,
-        ),
-    }
+    """Return every venue by its name in the config."""
+    return VENUES
+
+
+def kind(name: str) -> VenueKind:
+    """Return a venue by its name in the config.
+
+    Raises:
+        LookupError: names the venue that is not known, and those that are.
+    """
+    found = VENUES.get(name)
+    if found is None:
+        raise LookupError(f"unknown venue {name!r}; known are: {', '.join(sorted(VENUES))}")
+    return found

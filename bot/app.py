@@ -154,6 +154,8 @@ async def serving(config: Config) -> AsyncIterator[Serving]:
         me = await connection.identify(client)
         venues = OpenVenues(links=await _connect(config, stack))
         background = await enter(_background())
+        owner = secrets.token_hex(8)
+        stack.push_async_callback(_let_go, store, owner)  # Runs once the runner has let go.
         means = Means(journal=store.journal, keys=keys, venues=venues, clock=clock, limits=limits)
         runner = await enter(execute.open_runner(means))
         parts = Parts(
@@ -167,8 +169,7 @@ async def serving(config: Config) -> AsyncIterator[Serving]:
             venues=venues,
             background=background,
         )
-        desk, presenter = _desk(parts, runner)
-        stack.push_async_callback(_let_go, store, desk)
+        desk, presenter = _desk(parts, runner, owner)
         slack = connection.build_app(client, config.signing_secret.get_secret_value(), me, token)
         listeners.register(slack, _counter(parts, desk, presenter))
         slack_part = config.file.slack
@@ -179,12 +180,11 @@ async def serving(config: Config) -> AsyncIterator[Serving]:
         yield Serving(url=url, desk=desk)
 
 
-async def _let_go(store: Store, desk: Desk) -> None:
+async def _let_go(store: Store, owner: str) -> None:
     """Make the journal durable and give the leases back, so that a successor need not wait."""
-    desk.runner.drop()
     try:
         await store.journal.flush()
-        await store.requests.release(owner=desk.owner)
+        await store.requests.release(owner=owner)
     except StoreDown:
         logger.warning("store.unreachable", extra={"part": "release"})
 
@@ -203,7 +203,7 @@ async def _connect(config: Config, stack: AsyncExitStack) -> dict[tuple[str, str
     return links
 
 
-def _desk(parts: Parts, runner: Runner) -> tuple[Desk, Presenter]:
+def _desk(parts: Parts, runner: Runner, owner: str) -> tuple[Desk, Presenter]:
     """Join the desk and its presenter, each of which tells the other."""
     config = parts.config
     roles = config.policy.roles.values()
@@ -223,7 +223,7 @@ def _desk(parts: Parts, runner: Runner) -> tuple[Desk, Presenter]:
         directory=config.directory,
         policy=config.policy,
         policy_text=config.policy_text,
-        owner=secrets.token_hex(8),
+        owner=owner,
         changed=lambda request_id: presenter.changed(request_id),  # noqa: PLW0108 - made below
     )
     around = Surroundings(

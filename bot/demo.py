@@ -112,11 +112,12 @@ async def _play(world: World, config: Config) -> bool:
 
 def set_up(world: World, folder: Path) -> Config:
     """Write policy, config, secrets and sealed keys as an operator would, and load them."""
-    passphrase = SecretStr(secrets.token_urlsafe(12))
+    words = secrets.token_urlsafe(12)
+    passphrase = SecretStr(words)
     _write(folder / "policy.toml", POLICY)
     _write(folder / "slack.token", world.workspace.app.bot_token)
     _write(folder / "slack.signing", world.workspace.app.signing_secret)
-    _write(folder / "passphrase", passphrase.get_secret_value())
+    _write(folder / "passphrase", words)
     text = CONFIG.format(api_url=world.api_url, incident=worlds.INCIDENT)
     for account in world.accounts:
         text += ACCOUNT.format(name=account.name, uid=account.uid, venue_url=world.venue_url)

@@ -112,7 +112,9 @@ def may_answer(
     policy: Policy, actor: Actor, accounts: Sequence[Account], requester: Actor
 ) -> tuple[Reason, ...]:
     """Say why this person's answer cannot count; empty if it can."""
-    if actor.person_id == requester.person_id:
+    same_person = actor.person_id == requester.person_id
+    same_user = actor.user_id == requester.user_id
+    if same_person or same_user:
         text = f"{actor.name} asked for this: somebody else must approve."
         return (Reason(code="requester", text=text),)
     if failed := standing(policy, actor):
@@ -190,13 +192,10 @@ def _fill(
     policy: Policy, ballot: Ballot, approvers: Sequence[Actor], reasons: Sequence[Reason]
 ) -> Decision:
     """Fill the seats of every rule with the approvers there are."""
-    accounts, requester = ballot.accounts, ballot.requester
-    open_seats: list[str] = []
-    for rule in _rules(policy, accounts):
-        open_seats += _open(rule, _seated(policy, rule, approvers))
-    needed = _needed(policy, accounts, requester)
-    if not open_seats and len(approvers) < needed:
-        open_seats.append(f"{needed - len(approvers)} more, because a machine asked")
+    rules = _rules(policy, ballot.accounts)
+    open_seats = _open_seats(policy, rules, approvers)
+    if not open_seats and _lacks_spare(policy, rules, ballot.requester, approvers):
+        open_seats = ["1 more, because a machine asked"]
     verdict = Verdict.PENDING if open_seats else Verdict.ALLOWED
     missing = [Reason(code="seat_open", text=f"Still needed: {seat}.") for seat in open_seats]
     return Decision(
@@ -207,11 +206,23 @@ def _fill(
     )
 
 
-def _needed(policy: Policy, accounts: Sequence[Account], requester: Actor) -> int:
-    """Return how many distinct people must approve at least; a machine's request needs one more."""
-    seats = [sum(seat.count for seat in rule.approve) for rule in _rules(policy, accounts)]
-    extra = 1 if requester.kind is ActorKind.MACHINE else 0
-    return max(seats) + extra
+def _open_seats(policy: Policy, rules: Sequence[Rule], actors: Sequence[Actor]) -> list[str]:
+    return [seat for rule in rules for seat in _open(rule, _seated(policy, rule, actors))]
+
+
+def _lacks_spare(
+    policy: Policy, rules: Sequence[Rule], requester: Actor, actors: Sequence[Actor]
+) -> bool:
+    """Tell whether a machine asked and every one of these people is needed for the seats.
+
+    Counting would not do: two rules with one seat each may need two people or one.
+    """
+    if requester.kind is not ActorKind.MACHINE:
+        return False
+    return all(
+        _open_seats(policy, rules, [other for other in actors if other is not actor])
+        for actor in actors
+    )
 
 
 def _seated(policy: Policy, rule: Rule, actors: Sequence[Actor]) -> Mapping[int, str]:
@@ -253,12 +264,15 @@ def unsatisfiable(
 ) -> tuple[Reason, ...]:
     """Name the rules that nobody but the requester could satisfy, given everybody in the roles."""
     able = _able(policy, accounts, requester, roster)
-    found = []
-    for rule in _rules(policy, accounts):
-        for seat in _open(rule, _seated(policy, rule, able)):
-            text = f"Nobody can fill {seat}: this request cannot be approved."
-            found.append(Reason(code="unsatisfiable", text=text))
-    if not found and len(able) < _needed(policy, accounts, requester):
+    rules = _rules(policy, accounts)
+    found = [
+        Reason(
+            code="unsatisfiable",
+            text=f"Nobody can fill {seat}: this request cannot be approved.",
+        )
+        for seat in _open_seats(policy, rules, able)
+    ]
+    if not found and _lacks_spare(policy, rules, requester, able):
         text = "Too few people can approve a machine's request."
         found.append(Reason(code="unsatisfiable", text=text))
     return tuple(found)

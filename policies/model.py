@@ -140,7 +140,7 @@ class Seat(_Strict):
     """How many distinct people of which roles must approve."""
 
     roles: tuple[str, ...] = Field(min_length=1)
-    count: int = Field(default=1, ge=1, le=10)
+    count: int = Field(default=1, ge=1, le=10, strict=True)
 
 
 class Rule(_Strict):
@@ -155,8 +155,8 @@ class Rule(_Strict):
     """Roles, or machines as `machine:grafana`."""
     approve: tuple[Seat, ...]
     """Empty: one person suffices (test venues)."""
-    request_ttl_min: float = Field(default=10, ge=2, le=60)
-    consent_min: float = Field(default=10, ge=1, le=60)
+    request_ttl_min: float = Field(default=10, ge=2, le=60, strict=True)
+    consent_min: float = Field(default=10, ge=1, le=60, strict=True)
 
     def matches(self, account: Account) -> bool:
         """Tell whether this rule speaks of the account: every criterion that is given matches."""
@@ -172,7 +172,7 @@ class Policy(_Strict):
     """Workspaces whose people are ours; siblings of an Enterprise org may be listed."""
     roles: Mapping[str, Role] = Field(min_length=1)
     rules: tuple[Rule, ...] = Field(min_length=1, alias="rule")
-    membership_max_age_s: float = Field(default=60, ge=0, le=300)
+    membership_max_age_s: float = Field(default=60, ge=0, le=300, strict=True)
     """How old a snapshot of a voter's standing may be when Slack cannot tell."""
 
     @property
@@ -202,6 +202,12 @@ def parse(text: str) -> Policy:
 
 
 def _check_rules(policy: Policy) -> None:
+    for role, members in policy.roles.items():
+        if not (members.users or members.groups):
+            raise PolicyInvalid(
+                user_message=f'Role "{role}" has nobody in it.',
+                remedy="Give it users or groups, or delete it.",
+            )
     names = [rule.name for rule in policy.rules]
     for rule in policy.rules:
         if names.count(rule.name) > 1:
@@ -243,8 +249,9 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
 
 
 def _explain(error: ValidationError) -> PolicyInvalid:
-    """Put pydantic's first complaint into plain words."""
-    first: Any = error.errors(include_url=False)[0]
+    """Put one complaint of pydantic into plain words: a misspelt key before what it leaves out."""
+    complaints: list[Any] = list(error.errors(include_url=False))
+    first = min(complaints, key=lambda complaint: complaint["type"] != "extra_forbidden")
     path = [str(part) for part in first["loc"]]
     where = ".".join(path)
     match first["type"]:

@@ -12,6 +12,8 @@ from collections.abc import Generator
 import hypothesis
 import pytest
 
+pytest_plugins = ("tests.canary",)
+
 FOREIGN = ("CANCELALL_", "SLACK_", "VAULT_")
 PROXIES = ("ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 

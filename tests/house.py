@@ -114,7 +114,7 @@ def module_too_long(root: Path, *, lines_max: int = LINES_MAX) -> list[str]:
     """A module is one idea; beyond `LINES_MAX` lines it is two."""
     return [
         f"{name}: {count} lines"
-        for name, path in python_files(root, *PACKAGES, "tests")
+        for name, path in python_files(root, *PACKAGES)
         if (count := len(path.read_text(encoding="utf-8").splitlines())) > lines_max
     ]
 

@@ -198,7 +198,7 @@ async def test_every_ack_comes_within_300_ms_while_slack_hangs(tmp_path: Path):
 async def test_vote_waits_while_slack_cannot_say_who_it_is_and_then_counts(tmp_path: Path):
     async with desks.open_product(tmp_path) as product:
         await product.type(ALICE, "all")
-        await product.card()
+        await product.until(lambda text: "when asked" in text)
         product.world.traffic.add("users.info", faults.server_error(times=3))
         answer = await product.press(BOB, "approve")
         assert answer[0].startswith("Slack cannot say who you are right now.")
@@ -286,6 +286,7 @@ async def test_mistyped_symbol_is_refused_with_the_nearest_one(tmp_path: Path):
         )
 
 
+@pytest.mark.soak
 async def test_uncancellable_orders_are_residual_with_their_cause(tmp_path: Path):
     async with desks.open_product(tmp_path) as product:
         for order in product.venue.book.live("1001", now=time.time())[:2]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.bybit_door import BybitSettings
+from adapters import registry
 from adapters.contract import Protective
 from bot import config as configs
 from bot.config import SecretAt
@@ -116,7 +116,7 @@ def test_everything_that_an_account_may_say_arrives(tmp_path: Path):
     assert account.protective is Protective.KEEP
     assert account.classes_off == ("linear",)
     assert config.settings == {
-        ("bybit", "http://127.0.0.1:9"): BybitSettings(
+        ("bybit", "http://127.0.0.1:9"): registry.venues()["bybit"].settings(
             base_url="http://127.0.0.1:9", settle_coins=("USDT",)
         )
     }
@@ -181,9 +181,9 @@ WRONG = {
         'config.toml: account bybit-mm has an unknown key "setle_coins". Did you mean settle_coins?'
     ): CONFIG + 'setle_coins = ["USDT"]\n',
     'config.toml lacks "account.0.uid". Add it.': changed('uid = "1234567"\n', ""),
-    'config.toml: "account.0.uid" is wrong: must be text in quotes. See the README\'s config.': changed(
-        '"1234567"', "1234567"
-    ),
+    (
+        'config.toml: "account.0.uid" is wrong: must be text in quotes. See the README\'s config.'
+    ): changed('"1234567"', "1234567"),
     'config.toml: "account.0.uid" is wrong: must not be empty. See the README\'s config.': changed(
         '"1234567"', '""'
     ),
@@ -195,9 +195,9 @@ WRONG = {
         'config.toml: "slack.incident_channel" is wrong: must be a channel\'s id, such as '
         "C0123ABCD. See the README's config."
     ): changed('"C0INCIDENT"', '"#incident"'),
-    'config.toml: "slack.channels" is wrong: must be a list: […]. See the README\'s config.': changed(
-        "[slack]", '[slack]\nchannels = "C0DESK"'
-    ),
+    (
+        'config.toml: "slack.channels" is wrong: must be a list: […]. See the README\'s config.'
+    ): changed("[slack]", '[slack]\nchannels = "C0DESK"'),
     (
         'config.toml: "slack.port" is wrong: must be less than or equal to 65535. '
         "See the README's config."

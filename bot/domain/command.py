@@ -23,6 +23,8 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9._/-]*")
 _ORDER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*")
 _REQUEST_ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{4,6}")
+_LONG_DASH = re.compile(r"^[\N{EN DASH}\N{EM DASH}](?=\w)")
+"""Phones write one long dash for two short ones."""
 _TOKEN = re.compile(r'\s*(?:"([^"]*)"|\'([^\']*)\'|([^\s"\'][^\s"]*))(?=\s|$)')
 
 
@@ -111,8 +113,7 @@ def parse(text: str, *, chars_max: int = 2000) -> Command:
 
 def _tokens(text: str) -> list[tuple[str, bool]]:
     """Split into (text, was quoted), and undo what Slack and phones do to text."""
-    plain = html.unescape(text).translate(_QUOTES)
-    plain = re.sub(r"(^|\s)[\N{EN DASH}\N{EM DASH}](?=\w)", r"\1--", plain)
+    plain = text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&").translate(_QUOTES)
     found: list[tuple[str, bool]] = []
     at = 0
     while plain[at:].strip():
@@ -122,10 +123,10 @@ def _tokens(text: str) -> list[tuple[str, bool]]:
                 user_message=f"A quote does not close or touches a word: {plain[at:].strip()[:40]}",
                 remedy='Write the reason as --reason "why".',
             )
-        bare = token.group(3)
-        found.append(
-            (bare if bare is not None else token.group(1) or token.group(2) or "", bare is None)
-        )
+        if token.group(3) is None:
+            found.append((token.group(1) or token.group(2) or "", True))
+        else:
+            found.append((_LONG_DASH.sub("--", token.group(3)), False))
         at = token.end()
     return found
 
@@ -165,6 +166,12 @@ def _cancel(words: list[tuple[str, bool]]) -> Cancel:
                     user_message=f'"{name}" stands twice.', remedy="Give it once, with commas."
                 )
             options[name] = value
+        elif valued := [name for name in options if name != "--dry-run"]:
+            # `mm --reason bad bybit` must not come to mean all of bybit.
+            raise UsageError(
+                user_message=f'"{token}" stands after {valued[-1]}.',
+                remedy='Name accounts first; symbols take commas, a reason quotes: --reason "…".',
+            )
         elif token.lower() == "all":
             is_all = True
         elif "=" in token:

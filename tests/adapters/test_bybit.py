@@ -1,415 +1,397 @@
-"""The Bybit adapter against the simulated Bybit: every class, every lie, over real sockets."""
+from __future__ import annotations
 
+import asyncio
 import json
 import time
-from collections import Counter
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from adapters import bybit, bybit_listing
-from adapters.bybit_door import BybitSettings
+from adapters import bybit, bybit_adapter, bybit_listing
 from adapters.contract import (
+    OpenOrder,
     OrderClass,
     Protective,
     Purpose,
     Scope,
-    VenueAdapter,
-    VenueAuthRefused,
-    VenueBanned,
     VenueError,
     VenueOutcomeUnknown,
     VenueReplyInvalid,
-    VenueThrottled,
 )
 from bot.sandbox.venues import server
-from bot.sandbox.venues.book import KINDS
 from bot.sandbox.venues.bybit import Key, SimulatedBybit
 from bot.sandbox.venues.faults import Fault, Wrong
+from tests.adapters.bybit_world import API_KEY, SECRET, UID, credentials, world
 
-UID = "1001"
-SECRET = SecretStr(json.dumps({"api_key": "K", "api_secret": "s"}))
-CLASS_OF = {
-    "linear:USDT": "linear",
-    "linear:USDC": "linear",
+ALL = Scope()
+KIND_OF_CLASS = {
+    "linear": "linear:USDT",
     "inverse": "inverse",
     "option": "option",
     "spot": "spot",
-    "spot:StopOrder": "spot stop",
-    "spot:tpslOrder": "spot tp/sl",
-    "spot:OcoOrder": "spot oco",
-    "spot:BidirectionalTpslOrder": "spot bidirectional tp/sl",
+    "spot tp/sl": "spot:tpslOrder",
+    "spot stop": "spot:StopOrder",
+    "spot oco": "spot:OcoOrder",
+    "spot bidirectional tp/sl": "spot:BidirectionalTpslOrder",
     "spread": "spread",
     "rfq": "rfq",
     "quote": "quote",
     "strategy": "strategy",
 }
-KIND = pytest.mark.parametrize("kind", sorted(KINDS))
+CLASSES = list(KIND_OF_CLASS)
+REALTIME = "/v5/order/realtime"
+CANCEL_ALL = "/v5/order/cancel-all"
 
 
-@asynccontextmanager
-async def opened(
-    orders: Mapping[str, int],
-    *,
-    venue: SimulatedBybit | None = None,
-    state: Path | None = None,
-    **more: object,
-) -> AsyncIterator[tuple[VenueAdapter, SimulatedBybit, bybit.Bybit]]:
-    """An adapter for one account with these orders."""
-    simulated = venue or SimulatedBybit(seed=1)
-    simulated.add_key("K", Key(uid=UID, secret="s"))
-    simulated.book.seed(UID, orders, now=time.time())
-    async with (
-        server.serve(simulated) as url,
-        bybit.connect(BybitSettings(base_url=url, **more), state_dir=state) as connected,  # type: ignore[arg-type]
-    ):
-        await connected.instruments()
-        adapter = connected.adapter(connected.signer(SECRET), purpose=Purpose.RUN)
-        yield adapter, simulated, connected
+def test_every_class_has_a_kind_of_order_here():
+    assert set(bybit_adapter.CAPABILITIES.order_classes) == set(CLASSES)
 
 
-def left(venue: SimulatedBybit) -> dict[str, int]:
-    return venue.book.open_count(UID, now=time.time())
+@pytest.mark.parametrize("name", CLASSES)
+async def test_cancel_all_takes_the_class(name: str):
+    async with world() as bybit_world:
+        bybit_world.place(KIND_OF_CLASS[name])
+        receipts = await bybit_world.adapter.cancel_all(ALL)
+        assert bybit_world.open() == {}
+        assert [r.error for r in receipts] == [None] * len(receipts)
+        assert {r.order_class for r in receipts} == set(CLASSES)
+        assert sum(r.accepted or 0 for r in receipts if r.order_class == name) == 1
 
 
-@KIND
-async def test_one_round_cancels_the_class(kind: str):
-    async with opened({kind: 2}) as (adapter, venue, _):
-        receipts = await adapter.cancel_all(Scope())
-        assert left(venue) == {}
-        assert not any(receipt.error for receipt in receipts)
-        assert sum(
-            receipt.accepted or 0 for receipt in receipts if receipt.order_class == CLASS_OF[kind]
-        ) in {0, 2}
-
-
-@KIND
-async def test_a_reading_shows_the_class(kind: str):
-    async with opened({kind: 2}) as (adapter, _, _):
-        reading = await adapter.open_orders(Scope(), pages_max=5)
-        assert [order.order_class for order in reading.orders] == [CLASS_OF[kind]] * 2
+@pytest.mark.parametrize("name", CLASSES)
+async def test_reading_shows_the_class(name: str):
+    async with world() as bybit_world:
+        placed = bybit_world.place(KIND_OF_CLASS[name])
+        reading = await bybit_world.adapter.open_orders(ALL, pages_max=1)
+        assert [(o.order_class, o.order_id) for o in reading.orders] == [(name, placed)]
+        assert reading.unread == ()
         assert not reading.is_clean
 
 
-async def test_empty_books_read_clean_in_every_class():
-    async with opened({}) as (adapter, venue, _):
-        reading = await adapter.open_orders(Scope(), pages_max=1)
-        assert reading.is_clean
-        asked = Counter((s.path, s.payload.split("&")[0]) for s in venue.log if s.is_signed)
-        assert asked[("/v5/order/realtime", "category=linear")] == 2
+@pytest.mark.parametrize("name", CLASSES)
+async def test_cancel_by_id_takes_only_the_order_of_the_class(name: str):
+    async with world() as bybit_world:
+        for _ in range(2):
+            bybit_world.place(KIND_OF_CLASS[name])
+        first, second = (await bybit_world.adapter.open_orders(ALL, pages_max=1)).orders
+        (receipt,) = await bybit_world.adapter.cancel_orders([first])
+        if name in ("rfq", "quote"):  # The simulated Bybit has no call for one of them.
+            assert receipt.error is not None
+            assert receipt.error.venue_code == "10017"
+            return
+        assert (receipt.accepted, receipt.error) == (1, None)
+        assert bybit_world.ids() == {second.order_id}
 
 
-@KIND
-async def test_class_that_cannot_be_read_is_never_clean(kind: str):
-    path = {
-        "spread": "/v5/spread",
-        "rfq": "/v5/rfq/rfq",
-        "quote": "/v5/rfq/quote",
-        "strategy": "/v5/strategy",
-    }.get(kind, "/v5/order/realtime")
-    part = f"category={KINDS[kind][0]}" if path == "/v5/order/realtime" else ""
-    async with opened({}) as (adapter, venue, _):
-        venue.faults.add(Fault(wrong=Wrong.SERVER, path=path, containing=part))
-        reading = await adapter.open_orders(Scope(), pages_max=1)
+@pytest.mark.parametrize("name", CLASSES)
+async def test_a_class_switched_off_is_neither_cancelled_nor_read(name: str):
+    async with world() as bybit_world:
+        for kind in KIND_OF_CLASS.values():
+            bybit_world.place(kind)
+        scope = Scope(classes_off=(OrderClass(name),))
+        reading = await bybit_world.adapter.open_orders(scope, pages_max=1)
+        assert {o.order_class for o in reading.orders} == set(CLASSES) - {name}
+        receipts = await bybit_world.adapter.cancel_all(scope)
+        assert {r.order_class for r in receipts} == set(CLASSES) - {name}
+        assert bybit_world.open() == {KIND_OF_CLASS[name]: 1}
+
+
+@pytest.mark.parametrize("name", CLASSES)
+async def test_a_failed_class_is_unread_and_the_others_are_read(name: str):
+    paths = {"spread": "/v5/spread", "rfq": "/v5/rfq/rfq-realtime", "strategy": "/v5/strategy"}
+    paths |= {"quote": "/v5/rfq/quote-realtime"}
+    category = name.split(" ")[0]
+    async with world() as bybit_world:
+        path = paths.get(name, REALTIME)
+        containing = "" if name in paths else f"category={category}"
+        bybit_world.fail(Wrong.HTML, path, containing=containing)
+        reading = await bybit_world.adapter.open_orders(ALL, pages_max=1)
+        hit = {each for each in CLASSES if path == REALTIME and each.split(" ")[0] == category}
+        assert {u.order_class for u in reading.unread} == hit | {name}
+        assert {type(u.error) for u in reading.unread} == {VenueReplyInvalid}
         assert not reading.is_clean
-        assert {entry.order_class for entry in reading.unread} == {CLASS_OF[kind].split(" ")[0]}
 
 
-async def test_more_than_500_orders_take_rounds_and_the_receipt_says_capped():
-    async with opened({"linear:USDT": 730}) as (adapter, venue, _):
-        first = await adapter.cancel_all(Scope())
-        assert [r.accepted for r in first if r.capped] == [500]
-        assert left(venue) == {"linear:USDT": 230}
-        second = await adapter.cancel_all(Scope())
-        assert not any(r.capped for r in second)
-        assert left(venue) == {}
+async def test_nothing_open_is_a_clean_reading_and_receipts_of_nothing():
+    async with world() as bybit_world:
+        receipts = await bybit_world.adapter.cancel_all(ALL)
+        assert {r.accepted for r in receipts} == {0}
+        assert (await bybit_world.adapter.open_orders(ALL, pages_max=1)).is_clean
 
 
-async def test_pages_follow_percent_encoded_cursors_to_the_end():
-    async with opened({"linear:USDT": 170, "spread": 60}) as (adapter, venue, _):
-        first = await adapter.open_orders(Scope(), pages_max=1)
-        assert set(first.has_more) == {"linear", "spread"}
+async def test_more_than_500_orders_hit_the_cap_and_a_second_round_ends_it():
+    async with world() as bybit_world:
+        bybit_world.simulated.book.seed(UID, {"linear:USDT": 730}, now=time.time())
+        receipts = await bybit_world.adapter.cancel_all(ALL)
+        assert [r.call for r in receipts if r.capped] == ["cancel-all linear USDT"]
+        assert bybit_world.open() == {"linear:USDT": 230}
+        receipts = await bybit_world.adapter.cancel_all(ALL)
+        assert not any(r.capped for r in receipts)
+        assert bybit_world.open() == {}
+
+
+async def test_cursors_go_back_as_they_came_until_every_page_is_read():
+    async with world() as bybit_world:
+        bybit_world.simulated.book.seed(UID, {"linear:USDT": 160, "spot": 55}, now=time.time())
+        first = await bybit_world.adapter.open_orders(ALL, pages_max=1)
         assert len(first.orders) == 100
-        whole = await adapter.open_orders(Scope(), pages_max=40)
-        assert len({order.order_id for order in whole.orders}) == 230
+        assert set(first.has_more) == {"linear", *(n for n in CLASSES if n.startswith("spot"))}
+        whole = await bybit_world.adapter.open_orders(ALL, pages_max=9)
+        assert {o.order_id for o in whole.orders} == bybit_world.ids()
+        assert len(whole.orders) == 215
         assert whole.has_more == ()
-        assert whole.unread == ()
-        cursors = [s.payload for s in venue.log if "cursor=" in s.payload and s.is_signed]
-        assert cursors
-        assert all("%3A" in cursor and "%2C" in cursor for cursor in cursors)
+        assert all(seen.is_signed for seen in bybit_world.simulated.log if seen.path == REALTIME)
 
 
-async def test_stops_and_reduce_only_orders_are_told_apart():
-    async with opened({"linear:USDT": 40, "spot:tpslOrder": 2}) as (adapter, venue, _):
-        reading = await adapter.open_orders(Scope(), pages_max=5)
-        truth = sum(
-            bool(o.stop_type) or o.is_reduce_only for o in venue.book.live(UID, now=time.time())
-        )
-        assert sum(order.is_protective for order in reading.orders) == truth
-        assert 0 < truth < 42
+async def test_a_page_that_names_itself_as_the_next_is_no_end():
+    async with world() as bybit_world:
+        bybit_world.place("inverse")
+        bybit_world.fail(Wrong.REPEAT_CURSOR, REALTIME)
+        reading = await bybit_world.adapter.open_orders(ALL, pages_max=9)
+        assert [u.order_class for u in reading.unread] == ["inverse"]
+        assert isinstance(reading.unread[0].error, VenueReplyInvalid)
+        assert len(reading.orders) == 1
 
 
-async def test_keep_leaves_every_protective_order_and_no_other():
-    orders = {"linear:USDT": 30, "inverse": 10, "spot": 3, "spot:tpslOrder": 3, "rfq": 1}
-    async with opened(orders) as (adapter, venue, _):
+async def test_an_absent_list_is_never_an_empty_one():
+    async with world() as bybit_world:
+        bybit_world.fail(Wrong.NO_LIST)
+        reading = await bybit_world.adapter.open_orders(ALL, pages_max=1)
+        assert {u.order_class for u in reading.unread} == set(CLASSES)
+        assert {type(u.error) for u in reading.unread} == {VenueReplyInvalid}
+
+
+async def test_inverse_coins_come_from_the_open_orders():
+    async with world() as bybit_world:
+        bybit_world.place("inverse", symbol="ETHUSD", settle="ETH")
+        bybit_world.place("inverse", symbol="XYZUSDZ26", settle="XYZ")
+        await bybit_world.adapter.cancel_all(ALL)
+        assert bybit_world.open() == {}
+        sent = [json.loads(body) for body in bybit_world.sent(CANCEL_ALL)]
+        coins = {each["settleCoin"] for each in sent if each["category"] == "inverse"}
+        assert coins == {"ETH", "XYZ"}
+
+
+async def test_if_inverse_orders_cannot_be_read_every_known_coin_is_cancelled():
+    async with world() as bybit_world:
+        bybit_world.place("inverse", symbol="ETHUSD", settle="ETH")
+        bybit_world.fail(Wrong.SERVER, REALTIME)
+        receipts = await bybit_world.adapter.cancel_all(ALL)
+        calls = {r.call for r in receipts if r.order_class == "inverse"}
+        assert calls == {"cancel-all inverse BTC", "cancel-all inverse ETH"}
+        assert bybit_world.open() == {}
+
+
+async def test_unreadable_inverse_orders_without_any_known_coin_are_an_error():
+    async with world(listed=False) as bybit_world:
+        bybit_world.fail(Wrong.SERVER, REALTIME)
+        receipts = await bybit_world.adapter.cancel_all(ALL)
+        (receipt,) = [r for r in receipts if r.order_class == "inverse"]
+        assert isinstance(receipt.error, VenueOutcomeUnknown)
+
+
+async def test_linear_coins_are_the_usual_two_the_listed_and_the_configured():
+    async with world(settle_coins=("EURX",)) as bybit_world:
+        bybit_world.simulated.listing.pre_launch["NEWPERP"] = "NEWC"
+        await bybit_world.venue.refresh()
+        bybit_world.place("linear:USDT", symbol="NEWPERP", settle="NEWC")
+        receipts = await bybit_world.adapter.cancel_all(ALL)
+        assert {r.call for r in receipts if r.order_class == "linear"} == {
+            "cancel-all linear EURX",
+            "cancel-all linear NEWC",
+            "cancel-all linear USDC",
+            "cancel-all linear USDT",
+        }
+        assert bybit_world.open() == {}
+
+
+async def test_a_coin_once_listed_is_kept_on_disk_and_cancelled_after_a_restart(tmp_path: Path):
+    simulated = SimulatedBybit(has_limits=False)
+    simulated.add_key(API_KEY, Key(uid=UID, secret=SECRET))
+    simulated.listing.linear["NEWPERP"] = "NEWC"
+    async with server.serve(simulated) as url:
+        connection = bybit.BybitSettings(base_url=url)
+        async with bybit.connect(connection, state_dir=tmp_path) as venue:
+            known = await venue.instruments()
+            await venue.refresh()
+            assert "NEWPERP" in known.symbols
+            assert "SOONUSDT" in known.symbols
+        simulated.faults.add(Fault(wrong=Wrong.SERVER, path="/v5/market/instruments-info"))
+        async with bybit.connect(connection, state_dir=tmp_path) as venue:
+            assert "NEWPERP" in (await venue.instruments()).symbols
+            adapter = venue.adapter(venue.signer(credentials()), purpose=Purpose.RUN)
+            receipts = await adapter.cancel_all(ALL)
+            assert "cancel-all linear NEWC" in {r.call for r in receipts}
+
+
+async def test_a_broken_file_of_instruments_is_as_good_as_none(tmp_path: Path):
+    async with world(state_dir=tmp_path) as bybit_world:
+        await bybit_world.venue.refresh()
+        assert bybit_world.venue.path is not None
+        bybit_world.venue.path.write_text('{"series": 7')
+        broken = bybit_world.venue.path
+        assert bybit_listing.load(broken) == bybit_listing.Listing()
+    async with world(state_dir=tmp_path) as bybit_world:
+        assert "BTCUSDT" in (await bybit_world.venue.instruments()).symbols
+
+
+async def test_without_any_list_symbols_stay_unchecked_with_an_error():
+    async with world(listed=False) as bybit_world:
+        with pytest.raises(VenueError):
+            await bybit_world.venue.instruments()
+
+
+async def test_stops_that_stay_are_neither_cancelled_nor_read():
+    async with world() as bybit_world:
+        kept = {
+            bybit_world.place("linear:USDT", stop_type="StopLoss"),
+            bybit_world.place("linear:USDT", is_reduce_only=True),
+            bybit_world.place("linear:USDC", stop_type="TrailingStop", is_reduce_only=True),
+            bybit_world.place("inverse", is_reduce_only=True),
+            bybit_world.place("option", is_reduce_only=True),
+            bybit_world.place("option", stop_type="TakeProfit"),
+            bybit_world.place("spot:StopOrder"),
+            bybit_world.place("spot:tpslOrder"),
+            bybit_world.place("spot:OcoOrder"),
+            bybit_world.place("spot:BidirectionalTpslOrder"),
+        }
+        for kind in ("linear:USDT", "linear:USDC", "inverse", "option", "spot", "spread"):
+            bybit_world.place(kind)
         scope = Scope(protective=Protective.KEEP)
-        await adapter.cancel_all(scope)
-        rest = venue.book.live(UID, now=time.time())
-        assert rest
-        assert all(order.stop_type or order.is_reduce_only for order in rest)
-        assert (await adapter.open_orders(scope, pages_max=5)).is_clean
-        assert not any("cancel-all" in s.path and "order" in s.path for s in venue.log)
+        before = await bybit_world.adapter.open_orders(scope, pages_max=1)
+        assert len(before.orders) == 6
+        receipts = await bybit_world.adapter.cancel_all(scope)
+        assert [r.error for r in receipts if r.error] == []
+        assert bybit_world.ids() == kept
+        assert (await bybit_world.adapter.open_orders(scope, pages_max=1)).is_clean
 
 
-@pytest.mark.parametrize("kind", sorted(kind for kind, facts in KINDS.items() if facts[1]))
-async def test_scope_by_symbol_takes_that_symbol_and_no_other(kind: str):
-    symbol = KINDS[kind][1]
-    async with opened(dict.fromkeys(KINDS, 2)) as (adapter, venue, _):
-        before = left(venue)
-        await adapter.cancel_all(Scope(symbols=(symbol,)))
-        gone = {name for name in before if name not in left(venue)}
-        assert gone == {name for name, facts in KINDS.items() if facts[1] == symbol}
-        assert (await adapter.open_orders(Scope(symbols=(symbol,)), pages_max=5)).is_clean
+async def test_what_a_round_that_keeps_stops_could_not_take_is_capped():
+    async with world() as bybit_world:
+        for _ in range(150):
+            bybit_world.place("option")
+        receipts = await bybit_world.adapter.cancel_all(Scope(protective=Protective.KEEP))
+        assert [r.order_class for r in receipts if r.capped] == ["option"]
+        assert bybit_world.open() == {"option": 50}
 
 
-async def test_unknown_symbol_is_looked_for_in_every_class():
-    async with opened({}) as (adapter, venue, _):
-        await adapter.cancel_all(Scope(symbols=("NEWUSDT",)))
-        bodies = [json.loads(s.payload) for s in venue.log if s.path == "/v5/order/cancel-all"]
-        assert {body["category"] for body in bodies} == {"linear", "inverse", "option", "spot"}
-        assert all(body["symbol"] == "NEWUSDT" for body in bodies)
+@pytest.mark.parametrize("name", [n for n in CLASSES if n not in ("rfq", "quote")])
+async def test_a_scope_by_symbol_takes_only_that_symbol(name: str):
+    other = {
+        "linear": "ETHUSDT",
+        "inverse": "ETHUSD",
+        "option": "ETH-26DEC26-4000-C-USDT",
+        "spread": "ETHUSDT_ETH/USDT",
+    }
+    async with world() as bybit_world:
+        kind = KIND_OF_CLASS[name]
+        bybit_world.place(kind)
+        kept = bybit_world.place(kind, symbol=other.get(name, "ETHUSDT"))
+        bystanders = {bybit_world.place("rfq"), bybit_world.place("quote")}
+        symbol = {
+            "inverse": "BTCUSD",
+            "option": "BTC-26DEC26-90000-C-USDT",
+            "spread": "SOLUSDT_SOL/USDT",
+        }.get(name, "BTCUSDT")
+        scope = Scope(symbols=(symbol,))
+        reading = await bybit_world.adapter.open_orders(scope, pages_max=1)
+        assert [(o.order_class, o.symbol) for o in reading.orders] == [(name, symbol)]
+        receipts = await bybit_world.adapter.cancel_all(scope)
+        assert [r.error for r in receipts if r.error] == []
+        assert bybit_world.ids() == {kept} | bystanders
 
 
-@KIND
-async def test_single_orders_are_cancelled_by_id(kind: str):
-    async with opened({kind: 25}) as (adapter, venue, _):
-        reading = await adapter.open_orders(Scope(), pages_max=5)
-        some = reading.orders[:3]
-        receipts = await adapter.cancel_orders(some)
-        assert not any(receipt.error for receipt in receipts)
-        if kind in {"rfq", "quote"}:  # Bybit lists no id call that we use: all of ours go.
-            assert left(venue) == {}
-        else:
-            assert left(venue) == {kind: 22}
+async def test_an_unlisted_option_is_looked_for_among_options_only():
+    async with world() as bybit_world:
+        bybit_world.place("option", symbol="ETH-26DEC26-4000-C-USDT")
+        scope = Scope(symbols=("ETH-26DEC26-4000-C-USDT",))
+        receipts = await bybit_world.adapter.cancel_all(scope)
+        assert {r.order_class for r in receipts} == {"option", "strategy"}
+        assert bybit_world.open() == {}
 
 
-async def test_one_order_by_its_own_or_the_clients_id():
-    async with opened({"inverse": 3}) as (adapter, venue, _):
-        wanted = venue.book.live(UID, now=time.time())[1]
-        wanted.link_id = "mine-7"
-        for name in ("mine-7", wanted.order_id):
-            scope = Scope(symbols=(wanted.symbol,), order_id=name)
-            assert [o.order_id for o in (await adapter.open_orders(scope, pages_max=5)).orders] in (
-                [wanted.order_id],
-                [],
-            )
-            await adapter.cancel_all(scope)
-        assert left(venue) == {"inverse": 2}
+@pytest.mark.parametrize("by_client_id", [False, True], ids=["order id", "client id"])
+async def test_a_scope_by_id_takes_only_that_order(by_client_id: bool):  # noqa: FBT001
+    async with world() as bybit_world:
+        wanted = bybit_world.place("linear:USDT", link_id="mine-7")
+        kept = {
+            bybit_world.place("linear:USDT", link_id="mine-8"),
+            bybit_world.place("linear:USDT", symbol="ETHUSDT", link_id="mine-7"),
+            bybit_world.place("spot"),
+        }
+        scope = Scope(symbols=("BTCUSDT",), order_id="mine-7" if by_client_id else wanted)
+        receipts = await bybit_world.adapter.cancel_all(scope)
+        assert sum(r.accepted or 0 for r in receipts) == 1
+        assert [r.error for r in receipts if r.error] == []
+        assert bybit_world.ids() == kept
 
 
-async def test_order_that_is_gone_already_is_nothing_to_do():
-    async with opened({"spot": 1, "linear:USDT": 1}) as (adapter, _, _):
-        reading = await adapter.open_orders(Scope(), pages_max=5)
-        await adapter.cancel_all(Scope())
-        receipts = await adapter.cancel_orders(reading.orders)
-        assert [(r.accepted, r.error) for r in receipts] == [(0, None), (0, None)]
+async def test_an_id_that_is_not_there_is_nothing_to_do():
+    async with world() as bybit_world:
+        kept = bybit_world.place("linear:USDT")
+        scope = Scope(symbols=("BTCUSDT",), order_id="nobody")
+        receipts = await bybit_world.adapter.cancel_all(scope)
+        assert {(r.accepted, r.error) for r in receipts} == {(0, None)}
+        assert bybit_world.ids() == {kept}
 
 
-@pytest.mark.parametrize(
-    ("wrong", "kind"),
-    [
-        (Wrong.TOO_MANY, VenueThrottled),
-        (Wrong.SERVER, VenueOutcomeUnknown),
-        (Wrong.HTML, VenueReplyInvalid),
-        (Wrong.CUT, VenueOutcomeUnknown),
-        (Wrong.LOST_REPLY, VenueOutcomeUnknown),
-        (Wrong.RESET, VenueOutcomeUnknown),
-        (Wrong.REFUSED_KEY, VenueAuthRefused),
-        (Wrong.LACKS_PERMISSION, VenueAuthRefused),
-        (Wrong.WRONG_ADDRESS, VenueAuthRefused),
-    ],
-    ids=lambda value: getattr(value, "name", ""),
+KINDS = [*KIND_OF_CLASS.values(), "linear:USDC"]
+SYMBOLS = ("BTCUSDT", "ETHUSDT", "BTCUSD", "BTC-26DEC26-90000-C-USDT", "SOLUSDT_SOL/USDT")
+
+
+@given(
+    book=st.lists(st.tuples(st.sampled_from(KINDS), st.sampled_from(SYMBOLS)), max_size=12),
+    symbols=st.sets(st.sampled_from(SYMBOLS), min_size=1, max_size=2),
+    protective=st.sampled_from(Protective),
 )
-async def test_fault_of_one_cancel_is_a_receipt_and_hurts_no_other(
-    wrong: Wrong, kind: type[VenueError]
+@settings(max_examples=15)
+def test_a_scope_by_symbol_never_widens(
+    book: list[tuple[str, str]], symbols: set[str], protective: Protective
 ):
-    async with opened(dict.fromkeys(KINDS, 1)) as (adapter, venue, _):
-        venue.faults.add(Fault(wrong=wrong, path="/v5/order/cancel-all", containing='"option"'))
-        receipts = await adapter.cancel_all(Scope())
-        failed = [receipt for receipt in receipts if receipt.error]
-        assert [type(receipt.error) for receipt in failed] == [kind]
-        assert failed[0].order_class == "option"
-        assert set(left(venue)) <= {"option"}
+    async def play() -> None:
+        async with world() as bybit_world:
+            for number, (kind, symbol) in enumerate(book):
+                stop = "StopLoss" if number % 3 == 0 and not kind.startswith("spot") else ""
+                more = {} if kind.startswith("spot") else {"stop_type": stop}
+                bybit_world.place(kind, symbol=symbol, **more)
+            now = time.time()
+            before = bybit_world.simulated.book.live(UID, now=now)
+            scope = Scope(symbols=tuple(sorted(symbols)), protective=protective)
+            await bybit_world.adapter.cancel_all(scope)
+            gone = {order.order_id for order in before} - bybit_world.ids()
+            for order in before:
+                if order.order_id in gone:
+                    assert order.symbol in symbols
+                    if protective is Protective.KEEP:
+                        assert order.stop_type in ("", "UNKNOWN") or order.kind == "strategy"
+
+    asyncio.run(play())
 
 
-@pytest.mark.parametrize(
-    "wrong", [Wrong.NO_LIST, Wrong.HTML, Wrong.REPEAT_CURSOR], ids=lambda w: w.name
-)
-async def test_reading_that_lies_about_its_shape_is_unread(wrong: Wrong):
-    async with opened({"linear:USDT": 60}) as (adapter, venue, _):
-        venue.faults.add(
-            Fault(
-                wrong=wrong, path="/v5/order/realtime", containing="category=linear&settleCoin=USDT"
-            )
-        )
-        reading = await adapter.open_orders(Scope(), pages_max=40)
-        assert [type(entry.error) for entry in reading.unread] == [VenueReplyInvalid]
+async def test_cancels_by_id_come_back_in_order_one_receipt_each():
+    async with world() as bybit_world:
+        for kind in ("spot", "linear:USDT", "spot:OcoOrder", "spread", "strategy"):
+            for _ in range(11):
+                bybit_world.place(kind)
+        orders = (await bybit_world.adapter.open_orders(ALL, pages_max=2)).orders
+        ghost = OpenOrder(order_class=OrderClass("linear"), symbol="BTCUSDT", order_id="ghost")
+        mixed = [*orders[::2], ghost, *orders[1::2]]
+        receipts = await bybit_world.adapter.cancel_orders(mixed)
+        assert [r.order_class for r in receipts] == [o.order_class for o in mixed]
+        at = mixed.index(ghost)
+        assert (receipts[at].accepted, receipts[at].error) == (0, None)
+        assert bybit_world.open() == {}
+        sizes = [len(json.loads(b)["request"]) for b in bybit_world.sent("/v5/order/cancel-batch")]
+        assert max(sizes) == 10
 
 
-async def test_inverse_coins_come_from_the_list_if_the_orders_cannot_be_read():
-    async with opened({"inverse": 2}) as (adapter, venue, _):
-        venue.faults.add(Fault(wrong=Wrong.SERVER, path="/v5/order/realtime", containing="inverse"))
-        await adapter.cancel_all(Scope())
-        assert left(venue) == {}
-
-
-async def test_hanging_strategy_list_does_not_delay_the_cancels():
-    async with opened({"linear:USDT": 2, "strategy": 1}) as (adapter, venue, _):
-        venue.faults.add(Fault(wrong=Wrong.HANG, path="/v5/strategy/list"))
-        began = time.time()
-        await adapter.cancel_all(Scope())
-        cancels = [s.at for s in venue.log if s.path == "/v5/order/cancel-all"]
-        assert max(cancels) - began < 1.0
-        assert left(venue) == {"strategy": 1}
-
-
-async def test_new_settle_coin_is_found_in_the_list_and_kept_on_disk(tmp_path: Path):
-    venue = SimulatedBybit(seed=1)
-    venue.listing.pre_launch["NEWUSDE"] = "USDE"
-    async with opened({}, venue=venue, state=tmp_path) as (_, _, connected):
-        assert connected.door.linear_coins() == ("USDC", "USDE", "USDT")
-        assert connected.door.path is not None
-        found = bybit_listing.load(connected.door.path)
-    assert found is not None
-    assert found.linear["NEWUSDE"] == "USDE"
-
-
-async def test_config_only_adds_settle_coins():
-    async with opened({}, settle_coins=("BRL",)) as (_, _, connected):
-        assert connected.door.linear_coins() == ("BRL", "USDC", "USDT")
-
-
-async def test_list_that_was_cut_on_disk_is_read_anew(tmp_path: Path):
-    path = tmp_path / "x.json"
-    path.write_text('{"linear": {')
-    assert bybit_listing.load(path) is None
-
-
-async def test_whose_key_it_is_and_what_it_may_do():
-    async with opened({}) as (adapter, _, _):
-        facts = await adapter.check()
-        assert facts.account_uid == UID
-        assert facts.can_cancel
-        assert not facts.can_withdraw
-        assert facts.warnings == ("the key is not bound to an address and dies after 90 days",)
-        assert facts.expires is not None
-
-
-async def test_read_only_bound_key_with_a_withdrawal_right_is_described():
-    venue = SimulatedBybit(seed=1)
-    async with opened({}, venue=venue) as (_, _, connected):
-        rights = {"Wallet": ["Withdraw", "AccountTransfer"]}
-        key = Key(uid=UID, secret="r", is_read_only=True, permissions=rights, ips=("127.0.0.1",))
-        venue.add_key("R", key)
-        document = SecretStr(json.dumps({"api_key": "R", "api_secret": "r"}))
-        adapter = connected.adapter(connected.signer(document), purpose=Purpose.LOOK)
-        facts = await adapter.check()
-        assert (facts.can_cancel, facts.can_withdraw, facts.is_read_only) == (False, True, True)
-        assert facts.bound_addresses == ("127.0.0.1",)
-        assert facts.expires is None
-        assert facts.warnings == ("the key may move money between accounts",)
-
-
-async def test_wrong_secret_never_shows_the_key():
-    async with opened({}) as (_, _, connected):
-        document = SecretStr(json.dumps({"api_key": "K", "api_secret": "canary"}))
-        adapter = connected.adapter(connected.signer(document), purpose=Purpose.RUN)
-        with pytest.raises(VenueAuthRefused) as caught:
-            await adapter.check()
-        assert caught.value.venue_code == "10004"
-        assert caught.value.user_message == "the signature is wrong"
-        assert "origin_string" not in repr(caught.value)
-
-
-async def test_rsa_key_is_accepted():
-    from tests.adapters.test_signing import VECTORS
-
-    found = VECTORS["credentials"]["rsa"]
-    async with opened({"spot": 1}) as (_, venue, connected):
-        venue.add_key(found["key"], Key(uid=UID, public_pem=found["public_key_pem"]))
-        document = SecretStr(json.dumps({"api_key": found["key"], "private_key": found["secret"]}))
-        adapter = connected.adapter(connected.signer(document), purpose=Purpose.RUN)
-        assert (await adapter.check()).account_uid == UID
-        assert len((await adapter.open_orders(Scope(), pages_max=1)).orders) == 1
-
-
-@pytest.mark.parametrize(
-    "document", ['{"api_key":"K"}', '{"api_key":"K","api_secret":"a","private_key":"b"}']
-)
-async def test_document_needs_exactly_one_secret(document: str):
-    async with opened({}) as (_, _, connected):
-        with pytest.raises(VenueAuthRefused, match="api_secret or private_key, and not both"):
-            connected.signer(SecretStr(document))
-
-
-@pytest.mark.parametrize("skew_s", [-30.0, 30.0])
-async def test_clock_that_is_off_is_measured_and_corrected(skew_s: float):
-    venue = SimulatedBybit(seed=1)
-    venue.skew_s = skew_s
-    async with opened({"spot": 1}, venue=venue) as (adapter, _, connected):
-        assert (await adapter.check()).account_uid == UID
-        assert abs(connected.door.link.clock.offset_ms - skew_s * 1000) < 500
-
-
-async def test_clock_that_jumps_is_measured_again_after_the_refusal():
-    async with opened({}) as (adapter, venue, _):
-        await adapter.check()
-        venue.skew_s = 60.0
-        with pytest.raises(VenueAuthRefused) as caught:
-            await adapter.check()
-        assert caught.value.is_clock
-        assert (await adapter.check()).account_uid == UID
-
-
-async def test_ban_stops_every_call_to_the_host():
-    async with opened({"spot": 1}) as (adapter, venue, _):
-        await adapter.check()
-        venue.door.banned_until["127.0.0.1"] = time.time() + 600
-        with pytest.raises(VenueBanned) as caught:
-            await adapter.check()
-        assert caught.value.user_message.startswith("BANNED until ")
-        seen = len(venue.log)
-        receipts = await adapter.cancel_all(Scope())
-        reading = await adapter.open_orders(Scope(), pages_max=1)
-        assert len(venue.log) == seen
-        assert all(isinstance(receipt.error, VenueBanned) for receipt in receipts)
-        assert len(reading.unread) == 11
-
-
-async def test_throttled_key_waits_for_the_reset():
-    async with opened({}) as (adapter, venue, _):
-        budget = venue.door.account(UID, "/v5/order/cancel-all option", 1)
-        budget.taken.append(time.time())
-        receipts = await adapter.cancel_all(Scope())
-        refused = [r.error for r in receipts if r.error]
-        assert [type(error) for error in refused] == [VenueThrottled]
-        again = await adapter.cancel_all(Scope())
-        assert not any(receipt.error for receipt in again)
-
-
-async def test_classes_switched_off_are_neither_cancelled_nor_read():
-    off = tuple(OrderClass(name) for name in ("option", "spot oco", "rfq"))
-    async with opened(dict.fromkeys(KINDS, 1)) as (adapter, venue, _):
-        scope = Scope(classes_off=off)
-        await adapter.cancel_all(scope)
-        assert set(left(venue)) == {"option", "spot:OcoOrder", "rfq"}
-        assert (await adapter.open_orders(scope, pages_max=5)).is_clean
-
-
-def test_capabilities_say_what_is_not_seen():
-    assert bybit.CAPABILITIES.reread_after_s == 0.5
-    assert len(bybit.CAPABILITIES.blind_to) == 2
-    assert set(CLASS_OF.values()) == set(bybit.CAPABILITIES.order_classes)
+async def test_a_failed_batch_is_an_error_for_each_of_its_orders():
+    async with world() as bybit_world:
+        for _ in range(3):
+            bybit_world.place("linear:USDT")
+        orders = (await bybit_world.adapter.open_orders(ALL, pages_max=1)).orders
+        bybit_world.fail(Wrong.LOST_REPLY, "/v5/order/cancel-batch")
+        receipts = await bybit_world.adapter.cancel_orders(orders)
+        assert [type(r.error) for r in receipts] == [VenueOutcomeUnknown] * 3

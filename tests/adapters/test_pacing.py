@@ -121,8 +121,8 @@ def test_venue_never_counts_more_than_its_limit(seed: int, limit: int):
 
 
 def test_clock_offset_is_measured_at_half_way():
+    assert ClockOffset().is_stale
     clock = ClockOffset()
-    assert clock.is_stale
     clock.measured(sent_ms=1000.0, received_ms=1200.0, server_ms=4100.0)
     assert not clock.is_stale
     assert clock.timestamp_ms(2000.0) == 5000

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot import app, demo
 from bot import config as configs
 from bot.app import Serving
+from bot.config import Config
 from bot.sandbox import world as worlds
 from bot.sandbox.slack import api, delivery, render
 from bot.sandbox.slack.delivery import Delivery
@@ -124,11 +126,49 @@ async def open_surroundings(
         yield Product(world=world, folder=folder)
 
 
+class Everything(logging.Formatter):
+    """Writes a record with all that hangs on it, before any redaction."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return f"{super().format(record)} {record.__dict__}"
+
+
+@contextmanager
+def kept_log(folder: Path) -> Iterator[None]:
+    """Keep every raw log record of a test, tracebacks included."""
+    handler = logging.FileHandler(folder / "bot.log")
+    handler.setFormatter(Everything())
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+        handler.close()
+
+
+def keep_artefacts(product: Product) -> None:
+    """Leave what the world saw beside the database, for the canary search."""
+    slack = [
+        *(message for place in (INCIDENT,) for message in product.slack.everything(place)),
+        *(e for user in (ALICE, BOB, *worlds.OTHERS) for e in product.slack.ephemerals(user)),
+    ]
+    (product.folder / "slack.txt").write_text("\n".join(map(repr, slack)))
+    (product.folder / "wire.txt").write_text("\n".join(map(repr, product.venue.log)))
+    (product.folder / "calls.txt").write_text("\n".join(map(repr, product.world.traffic.calls)))
+
+
 @asynccontextmanager
 async def started(product: Product) -> AsyncIterator[Product]:
     """Start the bot on a product's config, written at the first start."""
     path = product.folder / "config.toml"
     config = configs.load(path) if path.exists() else demo.set_up(product.world, product.folder)
+    with kept_log(product.folder):
+        async with _running(product, config):
+            yield product
+
+
+@asynccontextmanager
+async def _running(product: Product, config: Config) -> AsyncIterator[None]:
     async with (
         app.serving(config) as bot,
         delivery.connect(
@@ -136,7 +176,10 @@ async def started(product: Product) -> AsyncIterator[Product]:
         ) as people,
     ):
         product.bot, product.people = bot, people
-        yield product
+        try:
+            yield
+        finally:
+            keep_artefacts(product)
 
 
 @asynccontextmanager

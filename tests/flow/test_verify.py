@@ -83,6 +83,7 @@ def test_one_clean_reading_is_not_flat():
     sight, _ = pursue(lie)
     assert not sight.is_flat
     assert sight.flat_at is None
+    assert sight.came_back == 0  # Nor must it have been FLAT in between.
 
 
 def test_second_clean_reading_waits_for_the_venues_reread_time():
@@ -249,3 +250,26 @@ def test_refused_class_alone_does_not_bring_endless_rounds():
 @pytest.mark.parametrize("because", list(Because))
 def test_every_reason_for_a_round_has_words(because: Because):
     assert because.value
+
+
+def test_clean_readings_too_close_together_are_one():
+    """Two looks at the same stale cache prove no more than one."""
+
+    async def main() -> Sight:
+        from adapters.contract import Reading
+
+        book = Book(clock=clocks.VirtualClock(), call_s=0.0)
+        pursuit = Pursuit(
+            adapter=FakeAdapter(book),
+            scope=Scope(),
+            clock=book.clock,
+            limits=Limits(),
+            verdict_at=30.0,
+            tell=lambda kind, sight: None,
+        )
+        assert Reading().is_clean
+        await verify._read(pursuit)
+        await verify._read(pursuit)
+        return pursuit.sight
+
+    assert not clocks.run(main()).is_flat

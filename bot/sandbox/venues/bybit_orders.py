@@ -146,8 +146,8 @@ def _chosen(orders: list[Order], args: Args) -> list[Order]:
         return [order for order in orders if order.symbol == symbol]
     if args.get("category") == "spot":
         return orders
-    if base := args.get("baseCoin"):
-        return [order for order in orders if order.symbol.startswith(str(base))]
+    if coin := args.get("baseCoin"):
+        return [order for order in orders if order.symbol.startswith(str(coin))]
     if settle := args.get("settleCoin"):
         return [order for order in orders if order.settle == settle]
     return orders
@@ -372,7 +372,7 @@ def stop_strategy(view: View, args: Args) -> dict[str, Any]:
     return {"result": {"strategyId": found[0].order_id}}
 
 
-def account_info(_: View, __: Args) -> dict[str, Any]:
+def account_facts(_: View, __: Args) -> dict[str, Any]:
     """`GET /v5/account/info`: a unified account 2.0."""
     return {"result": {"marginMode": "REGULAR_MARGIN", "unifiedMarginStatus": 5}}
 
@@ -392,5 +392,5 @@ ROUTES: Mapping[tuple[str, str], Route] = {
     ("POST", "/v5/rfq/cancel-all-quotes"): cancel_quotes,
     ("GET", "/v5/strategy/list"): strategies,
     ("POST", "/v5/strategy/stop"): stop_strategy,
-    ("GET", "/v5/account/info"): account_info,
+    ("GET", "/v5/account/info"): account_facts,
 }

@@ -1,0 +1,313 @@
+"""Bybit v5 for one key: how its orders are cancelled and read.
+
+Sources: bybit-exchange/docs, `docs/v5` as of 2026-07-24, read 2026-11-20. Limits: per key and
+endpoint as in `bybit_wire`; 600 calls per 5 s and address, over all of Bybit's hosts.
+
+A round over everything, all side by side:
+
+* `linear`: cancel-all by settle coin: USDT, USDC, and whatever the instrument list or the config
+  adds. `inverse`: its open orders are read for the settle coins in use; if that fails, every
+  inverse coin of the list is taken. Both take 500 orders a call, picked at random.
+* `option` in one call; spot in five, one for each order filter; spreads, inquiries and quotes by
+  calls of their own.
+* Strategies (TWAP, iceberg, chase, POV) are listed and stopped one by one, beside the rest: a list
+  that hangs delays no cancel. What a strategy places meanwhile, the next reading finds.
+
+With `protective = "keep"`, linear, inverse and option orders are read and cancelled by their ids,
+without those that protect: `orderFilter=Order` would leave stops alone and yet take reduce-only
+limit orders. That costs time: 8 orders a second, at most `KEEP_PAGES` pages a class and round.
+Spot has no reduce-only orders, so there the filter `Order` says exactly what is meant, and its
+other four classes are not touched. Reduce-only strategies run on. Readings leave out what is kept.
+
+A scope by symbol sends one call per symbol and category; inquiries and quotes have legs rather than
+a symbol and are not reached. A scope by id reads the symbol's orders and cancels the one by its id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from adapters import bybit_reading as readings
+from adapters import bybit_receipts as receipts_of
+from adapters import bybit_wire as wire
+from adapters.bybit_calls import Caller
+from adapters.bybit_listing import Listing
+from adapters.bybit_reading import Part, Series
+from adapters.bybit_wire import (
+    INVERSE,
+    LINEAR,
+    OPTION,
+    QUOTE,
+    RFQ,
+    SPOT,
+    SPOT_FILTERS,
+    SPREAD,
+    STRATEGY,
+    Ask,
+)
+from adapters.contract import (
+    Capabilities,
+    KeyFacts,
+    OpenOrder,
+    OrderClass,
+    Priority,
+    Protective,
+    Reading,
+    Receipt,
+    Scope,
+    VenueError,
+    VenueReplyInvalid,
+)
+
+CAPABILITIES = Capabilities(
+    order_classes=wire.ORDER_CLASSES,
+    symbol_classes=wire.SYMBOL_CLASSES,
+    blind_to=(
+        "trading bots (grid, DCA, martingale, combo): they run on and place orders of their own",
+        "sub-accounts that are not in the config, and copy-trading followers",
+        "orders of a classic or separate derivatives account",
+    ),
+    reread_after_s=0.5,
+    orders_per_cancel_max=max(wire.BATCH.values()),
+)
+FIND_PAGES = 20
+"""Pages read inside a cancel to learn coins, strategies or an order's id: 1,000 orders."""
+KEEP_PAGES = 2
+"""Pages cancelled by id in one round where stops stay: 100 orders, 12 s at 8 orders a second."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BybitAdapter:
+    """Bybit with one key, for one run, preview or check."""
+
+    caller: Caller
+    listing: Callable[[], Listing]
+    linear_coins: Callable[[], tuple[str, ...]]
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this adapter can do."""
+        return CAPABILITIES
+
+    async def cancel_all(self, scope: Scope) -> tuple[Receipt, ...]:
+        """Cancel every order class in scope once, side by side."""
+        if scope.order_id is not None:
+            return await self._cancel_listed(self._series(scope), scope, pages_max=FIND_PAGES)
+        return await readings.side_by_side(self._parts(scope))
+
+    def _parts(self, scope: Scope) -> Iterable[Part[Receipt]]:
+        """Yield one part per call, or per class that has to be looked at first."""
+        for order_class in readings.classes_of(scope):
+            match order_class:
+                case "strategy":
+                    yield partial(
+                        self._cancel_listed, self._strategies(scope, wire.STRATEGY_STATUSES), scope
+                    )
+                case "linear" | "inverse" | "option" if scope.protective is Protective.KEEP:
+                    series = self._category_series(order_class, scope)
+                    yield partial(self._cancel_listed, series, scope, pages_max=KEEP_PAGES)
+                case "inverse" if not scope.symbols:
+                    yield self._cancel_inverse
+                case _:
+                    for ask in self._cancel_asks(order_class, scope):
+                        yield partial(self._cancel, order_class, ask)
+
+    def _cancel_asks(self, order_class: OrderClass, scope: Scope) -> list[Ask]:
+        """List the cancel-all calls of a class; for symbols, one each and nothing wider."""
+        match order_class:
+            case "rfq" | "quote":
+                return [wire.build_cancel_all_rfq(order_class)]
+            case "spread" if not scope.symbols:
+                return [wire.build_cancel_all_spread()]
+            case "spread":
+                return [wire.build_cancel_all_spread(each) for each in self._mine("spread", scope)]
+            case "linear" if not scope.symbols:
+                selectors = [{"settleCoin": coin} for coin in self.linear_coins()]
+            case _ if not scope.symbols:
+                selectors = [{}]
+            case _:
+                symbols = self._mine(wire.CATEGORY[order_class], scope)
+                selectors = [{"symbol": symbol} for symbol in symbols]
+        return [wire.build_cancel_all(order_class, selector) for selector in selectors]
+
+    def _mine(self, category: str, scope: Scope) -> list[str]:
+        """Pick the symbols of a scope that may have orders in a category."""
+        listing = self.listing()
+        return [each for each in scope.symbols if category in listing.categories(each)]
+
+    async def _cancel(self, order_class: OrderClass, ask: Ask) -> tuple[Receipt, ...]:
+        """Send one cancel-all and keep what Bybit says as a receipt."""
+        try:
+            envelope = await self.caller.cancel(ask)
+            if envelope is None:
+                return (Receipt(order_class=order_class, call=ask.name, accepted=0),)
+            return (receipts_of.parse_cancel_all(order_class, ask, envelope),)
+        except VenueError as error:
+            return (Receipt(order_class=order_class, call=ask.name, error=error),)
+
+    async def _cancel_inverse(self) -> tuple[Receipt, ...]:
+        """Cancel inverse orders by the settle coins in use; by all known if those stay unknown."""
+        listing = self.listing()
+        reading = await readings.read_series(
+            self.caller,
+            readings.realtime(INVERSE, {}),
+            pages_max=FIND_PAGES,
+            priority=Priority.CANCEL,
+        )
+        selectors = {_inverse_selector(listing, order.symbol) for order in reading.orders}
+        if reading.unread or reading.has_more:
+            selectors |= {("settleCoin", coin) for coin in listing.coins("inverse")}
+        if not selectors:
+            call = "look for inverse orders"
+            error = reading.unread[0].error if reading.unread else None
+            accepted = None if error else 0
+            receipt = Receipt(order_class=INVERSE, call=call, accepted=accepted, error=error)
+            return (receipt,)
+        asks = [wire.build_cancel_all(INVERSE, dict([pair])) for pair in sorted(selectors)]
+        return await readings.side_by_side(partial(self._cancel, INVERSE, ask) for ask in asks)
+
+    async def _cancel_listed(
+        self, series: Sequence[Series], scope: Scope, *, pages_max: int = FIND_PAGES
+    ) -> tuple[Receipt, ...]:
+        """Read, then cancel exactly what is in scope by its id; say so where nothing is."""
+        reading = await self._read(series, scope, pages_max=pages_max, priority=Priority.CANCEL)
+        receipts = list(await self.cancel_orders(reading.orders))
+        receipts += [
+            Receipt(order_class=each.order_class, call="look for orders", error=each.error)
+            for each in reading.unread
+        ]
+        receipts += [
+            Receipt(order_class=each, call="look for orders", capped=True)
+            for each in reading.has_more
+        ]
+        told = {receipt.order_class for receipt in receipts}
+        quiet = [each for each in readings.shown(series, scope) if each not in told]
+        receipts += [
+            Receipt(order_class=each, call="look for orders", accepted=0) for each in quiet
+        ]
+        return tuple(receipts)
+
+    async def cancel_orders(self, orders: Sequence[OpenOrder]) -> tuple[Receipt, ...]:
+        """Cancel these orders, one receipt each, in the order they were given.
+
+        Linear, inverse, option and plain spot orders go in batches; the other kinds of spot order,
+        spreads, inquiries, quotes and strategies one by one, because no batch takes them.
+        """
+        batches: dict[str, list[int]] = {}
+        chunks: list[list[int]] = []
+        for place, order in enumerate(orders):
+            if order.order_class in (LINEAR, INVERSE, OPTION, SPOT):
+                batches.setdefault(wire.CATEGORY[order.order_class], []).append(place)
+            else:
+                chunks.append([place])
+        for category, places in batches.items():
+            size = wire.BATCH[category]
+            chunks += [places[start : start + size] for start in range(0, len(places), size)]
+        pairs = await readings.side_by_side(
+            partial(self._cancel_some, orders, chunk) for chunk in chunks
+        )
+        return tuple(receipt for _, receipt in sorted(pairs, key=lambda pair: pair[0]))
+
+    async def _cancel_some(
+        self, orders: Sequence[OpenOrder], places: Sequence[int]
+    ) -> tuple[tuple[int, Receipt], ...]:
+        some = [orders[place] for place in places]
+        category = wire.CATEGORY.get(some[0].order_class, "")
+        if some[0].order_class in (LINEAR, INVERSE, OPTION, SPOT):
+            receipts = await self._cancel_batch(category, some)
+        else:
+            receipts = await self._cancel_one(some[0])
+        return tuple(zip(places, receipts, strict=True))
+
+    async def _cancel_batch(
+        self, category: str, orders: Sequence[OpenOrder]
+    ) -> tuple[Receipt, ...]:
+        ask = wire.build_cancel_batch(category, orders)
+        try:
+            envelope = await self.caller.cancel(ask)
+            if envelope is None:
+                raise VenueReplyInvalid(user_message=f"Bybit answers {ask.name} as one order")
+            receipts = receipts_of.parse_batch(
+                orders, ask, envelope, api_key=self.caller.signer.api_key
+            )
+        except VenueError as error:
+            return tuple(
+                Receipt(order_class=each.order_class, call=ask.name, error=error) for each in orders
+            )
+        if complaint := receipts_of.throttled(receipts):
+            self.caller.throttled(ask, complaint)
+        return receipts
+
+    async def _cancel_one(self, order: OpenOrder) -> tuple[Receipt, ...]:
+        ask = wire.build_cancel_one(order)
+        try:
+            accepted = 0 if await self.caller.cancel(ask) is None else 1
+        except VenueError as error:
+            return (Receipt(order_class=order.order_class, call=ask.name, error=error),)
+        return (Receipt(order_class=order.order_class, call=ask.name, accepted=accepted),)
+
+    async def open_orders(self, scope: Scope, *, pages_max: int) -> Reading:
+        """Read every order class in scope side by side, the first page of each first."""
+        return await self._read(
+            self._series(scope), scope, pages_max=pages_max, priority=Priority.READING
+        )
+
+    def _series(self, scope: Scope) -> list[Series]:
+        """List the series of pages that together show every class in scope."""
+        classes = readings.classes_of(scope)
+        found: list[Series] = []
+        for category in (LINEAR, INVERSE, OPTION, SPOT):
+            shown = SPOT_FILTERS if category == SPOT else (category,)
+            if any(each in classes for each in shown):
+                found += self._category_series(category, scope)
+        if SPREAD in classes:
+            spreads = [{"symbol": each} for each in self._mine("spread", scope)]
+            found += [
+                readings.spreads(selector) for selector in (spreads if scope.symbols else [{}])
+            ]
+        for order_class in (RFQ, QUOTE):
+            if order_class in classes:
+                found.append(readings.rfqs(order_class, wire.RFQ_SIDE[order_class]))
+        if STRATEGY in classes:
+            found += self._strategies(scope, wire.STRATEGY_LIVE)
+        return found
+
+    def _category_series(self, order_class: OrderClass, scope: Scope) -> list[Series]:
+        if scope.symbols:
+            symbols = self._mine(wire.CATEGORY[order_class], scope)
+            return [readings.realtime(order_class, {"symbol": symbol}) for symbol in symbols]
+        if order_class == LINEAR:
+            return [readings.realtime(LINEAR, {"settleCoin": coin}) for coin in self.linear_coins()]
+        return [readings.realtime(order_class, {})]
+
+    def _strategies(self, scope: Scope, statuses: Sequence[str]) -> list[Series]:
+        symbols = [{"symbol": symbol} for symbol in scope.symbols] or [{}]
+        return [
+            readings.strategy_list({"status": status, **symbol})
+            for status in statuses
+            for symbol in symbols
+        ]
+
+    async def _read(
+        self, series: Sequence[Series], scope: Scope, *, pages_max: int, priority: Priority
+    ) -> Reading:
+        return await readings.read_all(
+            self.caller, series, scope=scope, pages_max=pages_max, priority=priority
+        )
+
+    async def check(self) -> KeyFacts:
+        """Ask Bybit whose key this is and what it may do.
+
+        Raises:
+            VenueError: Bybit did not say.
+        """
+        result = await self.caller.read(wire.build_query_api(), priority=Priority.CANCEL)
+        return receipts_of.parse_key(result)
+
+
+def _inverse_selector(listing: Listing, symbol: str) -> tuple[str, str]:
+    """Select by settle coin; by the symbol itself where its coin cannot be told."""
+    coin = listing.settle_coin(symbol)
+    return ("settleCoin", coin) if coin else ("symbol", symbol)

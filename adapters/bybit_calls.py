@@ -1,0 +1,224 @@
+"""One call to Bybit: signed, sent, judged.
+
+Owns what every call has in common: the key's budgets, the measured clock, the signature, and what
+an answer teaches about limits and bans. Never decides what to ask, never asks twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from adapters import bybit_receipts as receipts
+from adapters import bybit_replies as replies
+from adapters import bybit_wire as wire
+from adapters.bybit_replies import Envelope, Heard
+from adapters.bybit_wire import Ask
+from adapters.contract import (
+    ApiKeySigner,
+    Priority,
+    Purpose,
+    VenueAuthRefused,
+    VenueBanned,
+    VenueError,
+    VenueRefused,
+    VenueThrottled,
+)
+from adapters.link import Build, Call, Reply, VenueLink, WireRequest
+from adapters.pacing import Window
+
+logger = logging.getLogger(__name__)
+
+CLOCK_WAIT_S = 1.0
+"""No call waits longer than this for the clock: Bybit judges the timestamp, not we."""
+CLOCK_AGAIN_S = 10.0
+"""How long a failed measurement is not tried again."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Timekeeper:
+    """Measures how far Bybit's clock is from ours, for all adapters of one link."""
+
+    link: VenueLink
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    failed_at: float = float("-inf")
+
+    async def fresh(self) -> None:
+        """Measure if the last measurement is stale; a failure is tolerated and not repeated soon.
+
+        A cancel under a slightly wrong clock beats a cancel that waits for the right one.
+        """
+        if not self._is_due():
+            return
+        async with self.lock:
+            if not self._is_due():
+                return
+            try:
+                async with asyncio.timeout(CLOCK_WAIT_S):
+                    await self._measure()
+            except (VenueError, TimeoutError):
+                self.failed_at = asyncio.get_running_loop().time()
+                logger.warning("clock.unmeasured", extra={"venue": "bybit"})
+
+    def _is_due(self) -> bool:
+        failed_lately = asyncio.get_running_loop().time() - self.failed_at < CLOCK_AGAIN_S
+        return self.link.clock.is_stale and not failed_lately
+
+    async def _measure(self) -> None:
+        ask = wire.build_time()
+        sent_ms: list[float] = []
+
+        async def build(_: int) -> WireRequest:
+            sent_ms.append(time.time() * 1000)
+            return WireRequest(method=ask.method, path=ask.path)
+
+        call = Call(name=ask.name, windows=(), priority=Priority.CANCEL)
+        reply = await self.link.call(call, build)
+        received_ms = time.time() * 1000
+        envelope = replies.judge(_heard(self.link, reply), api_key="")
+        server_ms = receipts.parse_time_ms(envelope.result if envelope else None)
+        self.link.clock.measured(sent_ms=sent_ms[0], received_ms=received_ms, server_ms=server_ms)
+
+
+async def ask_public(link: VenueLink, ask: Ask) -> object:
+    """Ask what needs no key, behind everything else; returns `result`.
+
+    Raises:
+        VenueError: Bybit did not answer with it.
+    """
+
+    async def build(_: int) -> WireRequest:
+        return WireRequest(method=ask.method, path=ask.path, query=ask.query)
+
+    reply = await link.call(Call(name=ask.name, windows=(), priority=Priority.OTHER), build)
+    envelope = _judged(link, reply, api_key="")
+    return _result(ask, envelope)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Calls under one key for one purpose."""
+
+    link: VenueLink
+    timekeeper: Timekeeper
+    signer: ApiKeySigner
+    purpose: Purpose
+    recv_window_ms: int
+
+    async def cancel(self, ask: Ask) -> Envelope | None:
+        """Send a cancel, or what a cancel needs first; None: Bybit says there is nothing there.
+
+        Raises:
+            VenueError: it was not acknowledged.
+        """
+        return await self._call(ask, Priority.CANCEL)
+
+    async def read(self, ask: Ask, *, priority: Priority = Priority.READING) -> object:
+        """Read something; returns `result`.
+
+        Raises:
+            VenueError: Bybit did not answer with it.
+        """
+        return _result(ask, await self._call(ask, priority))
+
+    def throttled(self, ask: Ask, error: VenueThrottled) -> None:
+        """Hold the window of a call that was refused for its speed inside an answer."""
+        for window in self._windows(ask):
+            self.link.throttled(window, error.retry_after_s)
+
+    async def _call(self, ask: Ask, priority: Priority) -> Envelope | None:
+        await self.timekeeper.fresh()
+        call = Call(
+            name=ask.name,
+            windows=self._windows(ask),
+            priority=priority if self.purpose is Purpose.RUN else Priority.OTHER,
+            cost=ask.cost,
+        )
+        reply = await self.link.call(call, self._signed(ask))
+        self._follow(ask, reply)
+        try:
+            return _judged(self.link, reply, api_key=self.signer.api_key)
+        except VenueThrottled as error:
+            self.throttled(ask, error)
+            raise
+        except VenueAuthRefused as error:
+            if error.is_clock:
+                self.link.clock.is_stale = True
+                self.timekeeper.failed_at = float("-inf")
+            raise
+
+    def _windows(self, ask: Ask) -> tuple[Window, ...]:
+        if ask.limit is None:
+            return ()
+        name = f"{self.signer.budget_id} {ask.limit.name}"
+        return (Window(name=name, calls=ask.limit.calls, per_s=1.0),)
+
+    def _signed(self, ask: Ask) -> Build:
+        async def build(timestamp_ms: int) -> WireRequest:
+            api_key, recv_window_ms = self.signer.api_key, self.recv_window_ms
+            message = wire.prehash(
+                ask.payload,
+                timestamp_ms=timestamp_ms,
+                api_key=api_key,
+                recv_window_ms=recv_window_ms,
+            )
+            headers = wire.auth_headers(
+                await self.signer.sign(message),
+                timestamp_ms=timestamp_ms,
+                api_key=api_key,
+                recv_window_ms=recv_window_ms,
+            )
+            if ask.body is None:
+                return WireRequest(
+                    method=ask.method, path=ask.path, query=ask.query, headers=headers
+                )
+            return WireRequest(
+                method=ask.method,
+                path=ask.path,
+                headers=(*headers, ("Content-Type", "application/json")),
+                body=ask.body.encode(),
+            )
+
+        return build
+
+    def _follow(self, ask: Ask, reply: Reply) -> None:
+        """Correct the window by the venue's own numbers, where they are there and make sense."""
+        quota = replies.parse_quota(_heard(self.link, reply))
+        if quota is None:
+            return
+        for window in self._windows(ask):
+            self.link.corrected(
+                window,
+                limit=quota.limit,
+                remaining=quota.remaining,
+                reset_after_s=quota.reset_after_s,
+            )
+
+
+def _heard(link: VenueLink, reply: Reply) -> Heard:
+    return Heard(
+        status=reply.status,
+        headers=reply.headers,
+        body=reply.body,
+        now=datetime.now(UTC),
+        venue_now_ms=link.clock.timestamp_ms(time.time() * 1000),
+    )
+
+
+def _judged(link: VenueLink, reply: Reply, *, api_key: str) -> Envelope | None:
+    try:
+        return replies.judge(_heard(link, reply), api_key=api_key)
+    except VenueBanned as error:
+        link.banned(error.until)
+        raise
+
+
+def _result(ask: Ask, envelope: Envelope | None) -> object:
+    if envelope is None:
+        raise VenueRefused(
+            user_message=f"Bybit answers {ask.name} as if it had been a cancel", is_retryable=True
+        )
+    return envelope.result

@@ -1,0 +1,222 @@
+"""Every safety check, how to take it out, and the test that must then fail.
+
+Run by `make soak`. A check whose removal no test notices is no check.
+"""
+
+from dataclasses import dataclass
+
+ADAPTER, READING = "adapters/bybit_adapter.py", "adapters/bybit_reading.py"
+EVALUATE, LISTENERS = "policies/evaluate.py", "bot/slack/listeners.py"
+DECIDE, VERIFY, EXECUTE = "bot/flow/decide.py", "bot/flow/verify.py", "bot/flow/execute.py"
+REQUESTS, PACING = "bot/store/requests.py", "adapters/pacing.py"
+JUDGES, PRODUCT = "tests/policies/test_evaluate.py", "tests/test_cancelall.py"
+LOOP, RUN = "tests/flow/test_verify.py", "tests/flow/test_execute.py"
+STORE, BYBIT = "tests/store/test_requests.py", "tests/adapters/test_bybit.py"
+
+
+@dataclass(frozen=True)
+class Removal:
+    """One check taken out."""
+
+    check: str
+    path: str
+    old: str
+    new: str
+    test: str
+    """The node id of a test that must fail without the check."""
+
+
+REMOVALS = [
+    Removal(
+        check="self-approval",
+        path=EVALUATE,
+        old="if actor.person_id == requester.person_id:",
+        new="if False:",
+        test=f"{JUDGES}::test_requester_never_counts_towards_quorum",
+    ),
+    Removal(
+        check="distinct people",
+        path=EVALUATE,
+        old="newest[vote.actor.person_id] = vote",
+        new="newest[vote.actor.user_id] = vote",
+        test=f"{JUDGES}::test_one_person_under_two_user_ids_is_one",
+    ),
+    Removal(
+        check="one seat a person",
+        path=EVALUATE,
+        old="if number not in taken or place(taken[number], tried):",
+        new="if True:",
+        test=f"{JUDGES}::test_matching_agrees_with_brute_force",
+    ),
+    Removal(
+        check="the clicker's team, judged",
+        path=EVALUATE,
+        old="is_ours = actor.team_id in policy.workspaces",
+        new="is_ours = True",
+        test=f"{JUDGES}::test_outsider_never_counts",
+    ),
+    Removal(
+        check="the clicker's team, read from the right place",
+        path=LISTENERS,
+        old='found = user.get("team_id")',
+        new='found = (body.get("team") or {}).get("id")',
+        test=f"{PRODUCT}::test_click_of_somebody_ineligible_cancels_nothing[outsider]",
+    ),
+    Removal(
+        check="guest",
+        path=EVALUATE,
+        old="(actor.is_guest is not False,",
+        new="(False,",
+        test=f"{JUDGES}::test_guest_never_counts",
+    ),
+    Removal(
+        check="unknown standing",
+        path=EVALUATE,
+        old="if actor.read_at is None or actor.groups is None:",
+        new="if False:",
+        test=f"{JUDGES}::test_unknown_standing_is_worth_nothing",
+    ),
+    Removal(
+        check="binding to the request",
+        path=EVALUATE,
+        old="same_request = vote.request_id == ballot.request_id",
+        new="same_request = True",
+        test=f"{JUDGES}::test_vote_for_another_request_does_not_count",
+    ),
+    Removal(
+        check="binding to the digest",
+        path=EVALUATE,
+        old="same_plan = vote.digest == ballot.digest",
+        new="same_plan = True",
+        test=f"{JUDGES}::test_vote_for_another_plan_does_not_count",
+    ),
+    Removal(
+        check="the button's digest",
+        path=DECIDE,
+        old="if click.digest != request.digest:",
+        new="if False:",
+        test=f"{PRODUCT}::test_button_of_another_message_or_another_plan_does_nothing",
+    ),
+    Removal(
+        check="the one live card",
+        path=LISTENERS,
+        old="if await counter.presenter.live_card(request_id) != place:",
+        new="if False:",
+        test=f"{PRODUCT}::test_button_of_another_message_or_another_plan_does_nothing",
+    ),
+    Removal(
+        check="expiry",
+        path=REQUESTS,
+        old="or start.decided_at >= request.expires_at",
+        new="",
+        test=f"{STORE}::test_expired_request_cannot_start",
+    ),
+    Removal(
+        check="compare-and-swap",
+        path=REQUESTS,
+        old=".where(table.c.id == request_id, table.c.state == expect.value)",
+        new=".where(table.c.id == request_id)",
+        test=f"{STORE}::test_two_deciding_votes_start_one_run",
+    ),
+    Removal(
+        check="votes that came in between",
+        path=REQUESTS,
+        old="return approved and len(answers) == votes_seen",
+        new="return approved",
+        test=f"{STORE}::test_start_loses_when_a_vote_has_come_since",
+    ),
+    Removal(
+        check="second clean reading",
+        path=VERIFY,
+        old="        sight.clean_at = pursuit.clock.monotonic()\n        return\n",
+        new="        sight.clean_at = -1e9\n",
+        test=f"{LOOP}::test_one_clean_reading_is_not_flat",
+    ),
+    Removal(
+        check="time between the clean readings",
+        path=VERIFY,
+        old="if began - sight.clean_at >= pursuit.adapter.capabilities.reread_after_s:",
+        new="if True:",
+        test=f"{LOOP}::test_clean_readings_too_close_together_are_one",
+    ),
+    Removal(
+        check="a class unread",
+        path="adapters/contract.py",
+        old="return not self.orders and not self.unread and not self.has_more",
+        new="return not self.orders and not self.has_more",
+        test=f"{LOOP}::test_reading_that_could_not_read_a_class_starts_the_count_again",
+    ),
+    Removal(
+        check="readings after FLAT",
+        path=VERIFY,
+        old="    if reading.orders:\n        sight.came_back",
+        new="    if False:\n        sight.came_back",
+        test=f"{LOOP}::test_order_that_comes_back_after_flat_resumes_the_chase",
+    ),
+    Removal(
+        check="uid check",
+        path=EXECUTE,
+        old="if facts.account_uid == job.target.uid:",
+        new="if True:",
+        test=f"{RUN}::test_swapped_key_sends_no_cancel_and_names_whose_key_it_is",
+    ),
+    Removal(
+        check="consent end",
+        path=EXECUTE,
+        old="consent = asyncio.timeout_at(job.run.consent_end)",
+        new="consent = asyncio.timeout_at(job.run.consent_end + 60)",
+        test=f"{RUN}::test_nothing_is_sent_after_consent_end",
+    ),
+    Removal(
+        check="budget reserve",
+        path=PACING,
+        old="if priority is not Priority.OTHER or self.size() == 1:",
+        new="if True:",
+        test="tests/adapters/test_pacing.py::test_thirty_percent_of_a_budget_is_kept_for_runs",
+    ),
+    Removal(
+        check="counting from the answer",
+        path=PACING,
+        old="budget.on_the_way += cost",
+        new="budget.on_the_way += 0",
+        test="tests/adapters/test_pacing.py::test_venue_never_counts_more_than_its_limit",
+    ),
+]
+CANCELLED = [
+    "linear",
+    "inverse",
+    "option",
+    "spot",
+    "spot stop",
+    "spot tp/sl",
+    "spot oco",
+    "spot bidirectional tp/sl",
+    "spread",
+    "rfq",
+    "quote",
+    "strategy",
+]
+READ = ["linear", "inverse", "option", "spot", "spread", "rfq", "quote", "strategy"]
+REMOVALS += [
+    Removal(
+        check=f"cancelling {name}",
+        path=ADAPTER,
+        old="        for order_class in readings.classes_of(scope):\n",
+        new="        for order_class in readings.classes_of(scope):\n"
+        f'            if order_class == "{name}":\n                continue\n',
+        test=f"{BYBIT}::test_cancel_all_takes_the_class[{name}]",
+    )
+    for name in CANCELLED
+]
+REMOVALS += [
+    Removal(
+        check=f"reading {name}",
+        path=ADAPTER,
+        old="        classes = readings.classes_of(scope)\n        found: list[Series] = []\n",
+        new="        classes = [\n            each for each in readings.classes_of(scope)\n"
+        f'            if not each.startswith("{name}")\n        ]\n'
+        "        found: list[Series] = []\n",
+        test=f"{BYBIT}::test_reading_shows_the_class[{name}]",
+    )
+    for name in READ
+]
