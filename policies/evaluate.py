@@ -154,12 +154,10 @@ def decision(policy: Policy, ballot: Ballot, votes: Sequence[Vote]) -> Decision:
     The actors in `votes` are the freshest facts about the voters.
     """
     accounts, requester = ballot.accounts, ballot.requester
-    uncovered = [account.name for account in accounts if not matching(policy, account)]
-    if uncovered or not accounts:
-        text = f"No rule of the policy covers {', '.join(uncovered) or 'nothing'}."
-        return Decision(verdict=Verdict.DENIED, reasons=(Reason(code="no_rule", text=text),))
+    if uncovered := _uncovered(policy, accounts):
+        return Decision(verdict=Verdict.DENIED, reasons=uncovered)
     bound = [vote for vote in votes if _is_bound(vote, ballot)]
-    reasons: list[Reason] = []
+    reasons = [_stray(vote) for vote in votes if not _is_bound(vote, ballot)]
     counted: list[Vote] = []
     for vote in _newest(bound):
         ignored = may_answer(policy, vote.actor, accounts, requester)
@@ -173,11 +171,25 @@ def decision(policy: Policy, ballot: Ballot, votes: Sequence[Vote]) -> Decision:
     return _fill(policy, ballot, [vote.actor for vote in counted], reasons)
 
 
+def _uncovered(policy: Policy, accounts: Sequence[Account]) -> tuple[Reason, ...]:
+    """Name the accounts that no rule matches; a plan of nothing is covered by nothing."""
+    names = [account.name for account in accounts if not matching(policy, account)]
+    if accounts and not names:
+        return ()
+    text = f"No rule of the policy covers {', '.join(names) or 'nothing'}."
+    return (Reason(code="no_rule", text=text),)
+
+
 def _is_bound(vote: Vote, ballot: Ballot) -> bool:
     """Tell whether a vote was cast on this very request and this very plan."""
     same_request = vote.request_id == ballot.request_id
     same_plan = vote.digest == ballot.digest
     return same_request and same_plan
+
+
+def _stray(vote: Vote) -> Reason:
+    text = f"{vote.actor.name} answered another request or plan: that does not count here."
+    return Reason(code="stray", text=text)
 
 
 def _newest(votes: Sequence[Vote]) -> list[Vote]:
@@ -263,6 +275,8 @@ def unsatisfiable(
     policy: Policy, accounts: Sequence[Account], requester: Actor, roster: Sequence[Actor]
 ) -> tuple[Reason, ...]:
     """Name the rules that nobody but the requester could satisfy, given everybody in the roles."""
+    if uncovered := _uncovered(policy, accounts):
+        return uncovered
     able = _able(policy, accounts, requester, roster)
     rules = _rules(policy, accounts)
     found = [
@@ -288,7 +302,11 @@ def _able(
 
 
 def clocks(policy: Policy, accounts: Sequence[Account]) -> tuple[float, float]:
-    """Return (request life, consent) in seconds: the shortest of the rules that match."""
+    """Return (request life, consent) in seconds: the shortest of the rules that match.
+
+    Raises:
+        ValueError: no rule matches any of the accounts, so nobody could have asked for them.
+    """
     rules = _rules(policy, accounts)
     ttl_min = min(rule.request_ttl_min for rule in rules)
     return 60 * ttl_min, 60 * min(rule.consent_min for rule in rules)

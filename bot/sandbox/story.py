@@ -99,9 +99,13 @@ async def _card(story: Story) -> Message:
 
 
 async def _watch(story: Story) -> None:
-    """Show how the books empty, as they are asked directly."""
+    """Show how the books empty, as they are asked directly, and when the fault strikes."""
+    world, met = story.world, 0
     while True:
         await asyncio.sleep(0.25)
+        if world.fault is not None and world.fault.met > met:
+            met = world.fault.met
+            story.line(f"{world.fault_account}: so far {met} calls went wrong as foretold")
         counts = [f"{a.name} {story.world.count(a.uid):,}" for a in story.world.accounts]
         if story.world.total():
             story.line(f"on the books: {', '.join(counts)}")

@@ -4,6 +4,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from policies import model
 from policies.model import Account, PolicyInvalid
@@ -105,6 +106,178 @@ def test_wrong_policy_names_the_thing_and_the_remedy(text: str, said: str):
             tomllib.loads(text)
         said = said.replace("@TOML@", str(toml.value))
     assert str(caught.value) == said
+
+
+TOO_FEW = "Tuple should have at least 1 item after validation, not 0"
+WRONG: dict[str, tuple[str, str]] = {
+    "misspelt table": (
+        HEAD + RULE.replace("[[rule]]", "[[rules]]"),
+        'The policy has an unknown key "rules". Did you mean rule?',
+    ),
+    "misspelt workspaces": (
+        (HEAD + RULE).replace("workspaces", "workspace"),
+        'The policy has an unknown key "workspace". Did you mean workspaces?',
+    ),
+    "misspelt key of a role": (
+        HEAD.replace("users", "user") + RULE,
+        'The policy has an unknown key "roles.t.user". Did you mean users?',
+    ),
+    "no workspaces": (
+        HEAD.replace('"T0HOME"', "") + RULE,
+        f'"workspaces" is wrong: {TOO_FEW}. {SEE}',
+    ),
+    "workspaces left out": (
+        HEAD.replace('workspaces = ["T0HOME"]', "") + RULE,
+        'The policy lacks "workspaces". Add it; nothing has a default.',
+    ),
+    "workspace id": (
+        HEAD.replace("T0HOME", "home") + RULE,
+        '"home" at "workspaces.0" is not a Slack id. '
+        "Users start with U or W, groups with S, workspaces with T.",
+    ),
+    "group id": (
+        HEAD.replace('users = ["U0A"]', 'groups = ["@risk"]') + RULE,
+        '"@risk" at "roles.t.groups.0" is not a Slack id. '
+        "Users start with U or W, groups with S, workspaces with T.",
+    ),
+    "roles of nobody": (
+        HEAD.replace('["U0A"]', "[]") + RULE,
+        'Role "t" has nobody in it. Give it users or groups, or delete it.',
+    ),
+    "no roles": (
+        'workspaces = ["T0HOME"]\n[roles]\n' + RULE,
+        f'"roles" is wrong: Dictionary should have at least 1 item after validation, not 0. {SEE}',
+    ),
+    "rule without ask": (
+        HEAD + RULE.replace('ask = ["t"]\n', ""),
+        'The policy lacks "rule.0.ask". Add it; nothing has a default.',
+    ),
+    "rule that nobody may ask": (
+        HEAD + RULE.replace('ask = ["t"]', "ask = []"),
+        f'"rule.0.ask" is wrong: {TOO_FEW}. {SEE}',
+    ),
+    "rule without approve": (
+        HEAD + RULE.replace('approve = [{ roles = ["t"] }]\n', ""),
+        'The policy lacks "rule.0.approve". Add it; nothing has a default.',
+    ),
+    "rule without name": (
+        HEAD + RULE.replace('name = "r"', 'name = ""'),
+        f'"rule.0.name" is wrong: String should have at least 1 character. {SEE}',
+    ),
+    "machine on a seat": (
+        HEAD + RULE.replace('roles = ["t"]', 'roles = ["machine:grafana"]'),
+        'Rule "r" names the role "machine:grafana", which is not defined. Known: t.',
+    ),
+    "seat without roles": (
+        HEAD + RULE.replace('roles = ["t"]', "roles = []"),
+        f'"rule.0.approve.0.roles" is wrong: {TOO_FEW}. {SEE}',
+    ),
+    "count below 0": (
+        HEAD + RULE.replace('"] }', '"], count = -1 }'),
+        f'"rule.0.approve.0.count" is wrong: Input should be greater than or equal to 1. {SEE}',
+    ),
+    "count above 10": (
+        HEAD + RULE.replace('"] }', '"], count = 11 }'),
+        f'"rule.0.approve.0.count" is wrong: Input should be less than or equal to 10. {SEE}',
+    ),
+    "count in words": (
+        HEAD + RULE.replace('"] }', '"], count = "2" }'),
+        f'"rule.0.approve.0.count" is wrong: Input should be a valid integer. {SEE}',
+    ),
+    "count true": (
+        HEAD + RULE.replace('"] }', '"], count = true }'),
+        f'"rule.0.approve.0.count" is wrong: Input should be a valid integer. {SEE}',
+    ),
+    "ttl too short": (
+        HEAD + RULE + "request_ttl_min = 1.9",
+        f'"rule.0.request_ttl_min" is wrong: Input should be greater than or equal to 2. {SEE}',
+    ),
+    "consent too short": (
+        HEAD + RULE + "consent_min = 0.5",
+        f'"rule.0.consent_min" is wrong: Input should be greater than or equal to 1. {SEE}',
+    ),
+    "consent too long": (
+        HEAD + RULE + "consent_min = 61",
+        f'"rule.0.consent_min" is wrong: Input should be less than or equal to 60. {SEE}',
+    ),
+    "consent true": (
+        HEAD + RULE + "consent_min = true",
+        f'"rule.0.consent_min" is wrong: Input should be a valid number. {SEE}',
+    ),
+    "membership too old": (
+        "membership_max_age_s = 301\n" + HEAD + RULE,
+        f'"membership_max_age_s" is wrong: Input should be less than or equal to 300. {SEE}',
+    ),
+    "membership in words": (
+        'membership_max_age_s = "60"\n' + HEAD + RULE,
+        f'"membership_max_age_s" is wrong: Input should be a valid number. {SEE}',
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "said"), WRONG.values(), ids=WRONG)
+def test_every_wrong_value_is_named_with_what_it_may_be(text: str, said: str):
+    with pytest.raises(PolicyInvalid) as caught:
+        model.parse(text)
+    assert f"{caught.value.user_message} {caught.value.remedy}" == said
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+@pytest.mark.parametrize("key", ["request_ttl_min", "consent_min"])
+def test_clock_that_is_no_number_is_refused(key: str, value: str):
+    """TOML can say nan, and no comparison with it is ever true."""
+    with pytest.raises(PolicyInvalid, match=key):
+        model.parse(f"{HEAD}{RULE}{key} = {value}")
+
+
+def test_limits_themselves_are_allowed():
+    low = HEAD + RULE + "request_ttl_min = 2\nconsent_min = 1"
+    high = HEAD + RULE.replace('"] }', '"], count = 10 }') + "request_ttl_min = 60\n"
+    policy = model.parse(f"membership_max_age_s = 300\n{high}consent_min = 60")
+    rule = policy.rules[0]
+    assert (rule.request_ttl_min, rule.consent_min, rule.approve[0].count) == (60, 60, 10)
+    assert policy.membership_max_age_s == 300
+    assert model.parse(low).rules[0].request_ttl_min == 2
+    assert model.parse(f"membership_max_age_s = 0\n{low}").membership_max_age_s == 0
+
+
+def test_what_is_left_out_has_the_documented_value():
+    policy = model.parse(HEAD + RULE)
+    rule = policy.rules[0]
+    assert policy.membership_max_age_s == 60
+    assert (rule.request_ttl_min, rule.consent_min, rule.approve[0].count) == (10, 10, 1)
+
+
+def test_policy_cannot_be_changed_once_read():
+    with pytest.raises(ValidationError, match="frozen"):
+        POLICY.rules[0].name = "mine"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('["T0HOME"]', '["T0HOME", "T0NEW"]'),
+        ('["S0RISK"]', '["S0RISK", "S0NEW"]'),
+        ('ask = ["traders", "machine:grafana"]', 'ask = ["traders"]'),
+        ('[{ roles = ["risk", "head"] }]', "[]"),
+        ("consent_min = 3", "consent_min = 4"),
+    ],
+)
+def test_digest_changes_with_everything_that_the_policy_says(before: str, after: str):
+    assert model.parse(TEXT.replace(before, after)).digest != POLICY.digest
+
+
+def test_rule_for_every_account_matches_every_account():
+    rule = model.Rule(name="r", accounts=("*",), ask=("t",), approve=())
+    assert rule.matches(Account(name="mm", venue="bybit"))
+    prod = model.Rule(name="r", accounts=("*",), tags={"env": "prod"}, ask=("t",), approve=())
+    assert not prod.matches(Account(name="mm", venue="bybit"))
+
+
+def test_rule_wants_all_of_its_tags():
+    rule = model.Rule(name="r", tags={"env": "prod", "desk": "mm"}, ask=("t",), approve=())
+    assert not rule.matches(Account(name="a", venue="v", tags=(("env", "prod"),)))
+    assert rule.matches(Account(name="a", venue="v", tags=(("desk", "mm"), ("env", "prod"))))
 
 
 def test_rule_matches_only_if_every_criterion_does():

@@ -46,7 +46,8 @@ class Fault:
     """Which share of the calls it meets, by the venue's own random numbers."""
     until: float | None = None
     """Ends at this moment, in epoch seconds."""
-    code: str = ""
+    met: int = 0
+    """How many calls it has met."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -74,6 +75,7 @@ class Faults:
                 and (fault.until is None or now < fault.until)
             )
             if matches and fault.times != 0 and chance < fault.share:
+                fault.met += 1
                 if fault.times is not None:
                     fault.times -= 1
                 return fault
