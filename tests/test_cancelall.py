@@ -203,7 +203,9 @@ async def test_vote_waits_while_slack_cannot_say_who_it_is_and_then_counts(tmp_p
         answer = await product.press(BOB, "approve")
         assert answer[0].startswith("Slack cannot say who you are right now.")
         assert product.left() == 117
-        await product.until(lambda text: text.startswith("FLAT"))
+        text = await product.until(lambda text: text.startswith("FLAT"))
+        assert "*Approved* by <@U0BOB>" in text
+        assert "Unconfirmed" not in text
         assert product.left() == 0
 
 

@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from bot import demo
+from bot.sandbox import world as worlds
 from bot.sandbox.slack import delivery
 from bot.sandbox.venues.faults import Fault, Wrong
-from bot.sandbox.world import ALICE, BOB, Account
+from bot.sandbox.world import ALICE, BOB, INCIDENT, Account
 from tests.fakes import desk as desks
 from tests.fakes.desk import Product
 
@@ -77,7 +78,7 @@ async def test_killed_in_the_middle_of_a_run_the_next_process_ends_flat(tmp_path
             text = await product.until(lambda text: text.startswith("FLAT"), timeout_s=40)
             assert text.startswith("FLAT: 3 of 3 accounts")
         assert product.left() == 0
-        assert len(product.slack.messages(desks.INCIDENT)) == 1  # Still the one card.
+        assert len(product.slack.messages(INCIDENT)) == 1  # Still the one card.
 
 
 async def test_gone_past_consent_end_it_is_interrupted_and_nothing_is_sent(tmp_path: Path):
@@ -120,7 +121,7 @@ def _age(path: Path) -> None:
 
 
 def many(count: int, *, first: int) -> tuple[Account, ...]:
-    template = desks.worlds.ACCOUNTS[0]
+    template = worlds.ACCOUNTS[0]
     return tuple(
         replace(
             template,
@@ -137,7 +138,6 @@ def many(count: int, *, first: int) -> tuple[Account, ...]:
 async def test_25_healthy_accounts_are_flat_without_a_ban(tmp_path: Path):
     """Documented limits on: 600 calls in 5 s for the address, and every limit per key."""
     async with desks.open_product(tmp_path, accounts=many(25, first=2000)) as product:
-        product.bot.desk.directory  # noqa: B018 - the 25 accounts were accepted
         await product.type(ALICE, "all")
         await product.press(BOB, "approve")
         text = await product.until(lambda text: text.startswith("FLAT"), timeout_s=45)
@@ -167,7 +167,7 @@ async def test_8_stubborn_accounts_hurt_nobody_and_get_nobody_banned(tmp_path: P
 async def test_10_dry_runs_in_5_seconds_and_then_a_run(tmp_path: Path):
     async with desks.open_product(tmp_path, accounts=many(20, first=4000)) as product:
         for _ in range(10):
-            await product.people.slash(ALICE, desks.INCIDENT, "/cancelall", "all --dry-run")
+            await product.people.slash(ALICE, INCIDENT, "/cancelall", "all --dry-run")
             await asyncio.sleep(0.4)
         await product.type(ALICE, "all")
         await product.press(BOB, "approve")

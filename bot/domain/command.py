@@ -163,14 +163,15 @@ def _cancel(words: list[tuple[str, bool]]) -> Cancel:
             name, value = _option(token, tokens)
             if name in options:
                 raise UsageError(
-                    user_message=f'"{name}" stands twice.', remedy="Give it once, with commas."
+                    user_message=f'"{name}" stands twice.',
+                    remedy="Give it once; symbols go BTC,ETH.",
                 )
             options[name] = value
         elif valued := [name for name in options if name != "--dry-run"]:
             # `mm --reason bad bybit` must not come to mean all of bybit.
             raise UsageError(
                 user_message=f'"{token}" stands after {valued[-1]}.',
-                remedy='Name accounts first; symbols take commas, a reason quotes: --reason "…".',
+                remedy='Name accounts first, symbols as BTC,ETH, a reason in quotes: --reason "…".',
             )
         elif token.lower() == "all":
             is_all = True

@@ -89,6 +89,7 @@ async def decide(desk: Desk, request_id: str, *, just_read: Actor | None = None)
             return await desks.end(desk, request, to=RequestState.EXPIRED, why="; ".join(changed))
         votes = await desk.store.votes(request_id)
         fresh = await _read_again(desk, votes, just_read)
+        await _keep_answers(desk, request, votes, fresh)
         decision = judge(desk, request, fresh)
         match decision.verdict:
             case Verdict.ALLOWED:
@@ -129,6 +130,19 @@ async def _read_again(
                 read[cast.actor.user_id] = cast.actor
                 group.create_task(_read_one(desk, cast.actor, read))
     return tuple(replace(cast, actor=read[cast.actor.user_id]) for cast in votes)
+
+
+async def _keep_answers(
+    desk: Desk, request: Request, stored: Sequence[Vote], fresh: Sequence[Vote]
+) -> None:
+    """Store who a voter is once Slack can say it, so that the card stops saying that it waits."""
+    for before, now in zip(stored, fresh, strict=True):
+        if before.actor.read_at is None and now.actor.read_at is not None:
+            event = desks.event(
+                desk, EventKind.VOTE_CAST, request, now.actor, {"answer": now.answer.value}
+            )
+            delivery = f"known:{request.id}:{now.actor.user_id}:{now.at.isoformat()}"
+            await desk.store.cast(now, event=event, delivery=delivery)
 
 
 async def _read_one(desk: Desk, known: Actor, read: dict[str, Actor]) -> None:

@@ -213,7 +213,10 @@ def _vote_line(vote: Vote) -> str:
     who = text.mention(vote.actor.user_id, vote.actor.name)
     why = f": {text.cut(text.escape(vote.reason), 300)}" if vote.reason else ""
     if vote.actor.read_at is None:
-        return f"*Waiting* {who} answered at {text.clock(vote.at)}; Slack cannot say who that is"
+        when = text.clock(vote.at)
+        return (
+            f"*Unconfirmed* {who} answered at {when}; lapses after 60 s unless Slack says who it is"
+        )
     word = "Approved" if vote.answer is Answer.APPROVE else "Denied"
     return f"*{word}* by {who} at {text.clock(vote.at)}{why}"
 

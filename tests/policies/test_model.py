@@ -15,10 +15,8 @@ NO_ACCOUNTS = (
     'Rule "r" does not say which accounts it is for. '
     'Write accounts = ["*"] if it is for every account.'
 )
-NO_ID = (
-    '"alice" at "roles.t.users.0" is not a Slack id. '
-    "Users start with U or W, groups with S, workspaces with T."
-)
+STARTS = "Users start with U or W, groups with S, workspaces with T."
+NO_ID = f'"alice" at "roles.t.users.0" is not a Slack id. {STARTS}'
 SEE = "See the example policy for what it may be."
 HEAD = 'workspaces = ["T0HOME"]\n[roles.t]\nusers = ["U0A"]\n'
 
@@ -132,13 +130,11 @@ WRONG: dict[str, tuple[str, str]] = {
     ),
     "workspace id": (
         HEAD.replace("T0HOME", "home") + RULE,
-        '"home" at "workspaces.0" is not a Slack id. '
-        "Users start with U or W, groups with S, workspaces with T.",
+        f'"home" at "workspaces.0" is not a Slack id. {STARTS}',
     ),
     "group id": (
         HEAD.replace('users = ["U0A"]', 'groups = ["@risk"]') + RULE,
-        '"@risk" at "roles.t.groups.0" is not a Slack id. '
-        "Users start with U or W, groups with S, workspaces with T.",
+        f'"@risk" at "roles.t.groups.0" is not a Slack id. {STARTS}',
     ),
     "roles of nobody": (
         HEAD.replace('["U0A"]', "[]") + RULE,

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -155,9 +156,14 @@ FACTS = (
 )
 
 
+def without(actor: Actor, fact: str) -> Actor:
+    unknown: dict[str, Any] = {fact: None}
+    return replace(actor, **unknown)
+
+
 @given(seats_of, votes_of, st.sampled_from(FACTS))
 def test_one_unknown_fact_is_enough_not_to_count(seats: list[Seat], votes: list[Vote], fact: str):
-    unknown = [replace(vote, actor=replace(vote.actor, **{fact: None})) for vote in votes]
+    unknown = [replace(vote, actor=without(vote.actor, fact)) for vote in votes]
     decision = evaluate.decision(policy_of(seats), ballot(), unknown)
     assert decision.counted == ()
     assert len(decision.reasons) >= len(unknown)

@@ -135,7 +135,12 @@ async def ccxt_at(url: str) -> AsyncIterator[ccxt.bybit]:
         "enableUnifiedMargin": False,
         "unifiedMarginStatus": 5,
     }
-    market = {"id": "BTCUSDT", "symbol": "BTC/USDT:USDT", "base": "BTC", "quote": "USDT"}
+    market: dict[str, Any] = {
+        "id": "BTCUSDT",
+        "symbol": "BTC/USDT:USDT",
+        "base": "BTC",
+        "quote": "USDT",
+    }
     market |= {"settle": "USDT", "settleId": "USDT", "baseId": "BTC", "quoteId": "USDT"}
     market |= {"type": "swap", "spot": False, "swap": True, "future": False, "option": False}
     market |= {
