@@ -153,11 +153,11 @@ async def serving(config: Config) -> AsyncIterator[Serving]:
         client = await enter(connection.open_client(token, config.file.slack.api_url))
         me = await connection.identify(client)
         venues = OpenVenues(links=await _connect(config, stack))
-        background = await enter(_background())
         owner = secrets.token_hex(8)
         stack.push_async_callback(_let_go, store, owner)  # Runs once the runner has let go.
         means = Means(journal=store.journal, keys=keys, venues=venues, clock=clock, limits=limits)
         runner = await enter(execute.open_runner(means))
+        background = await enter(_background())  # Ends first: no tick hands the runner more.
         parts = Parts(
             config=config,
             clock=clock,

@@ -99,6 +99,10 @@ WIDER = [
         "mm --order BTC:",
         '"BTC:" does not name an order. Type --order SYMBOL:ID, such as BTCUSDT:123.',
     ),
+    (
+        "mm --order @A:1",
+        '"@A:1" does not name an order. Type --order SYMBOL:ID, such as BTCUSDT:123.',
+    ),
     ("mm --order --dry-run", '"--order" has no value. Type --order BTCUSDT:123.'),
     ("all --reason", '"--reason" has no value. Type --reason "why".'),
     ('all --reason ""', '"--reason" has no value. Type --reason "why".'),

@@ -394,3 +394,10 @@ def test_clocks_of_accounts_that_no_rule_matches_do_not_exist():
 def test_account_matches_only_the_rules_that_speak_of_it():
     assert [rule.name for rule in evaluate.matching(POLICY, WHALE)] == ["big"]
     assert evaluate.matching(POLICY, ORPHAN) == ()
+
+
+def test_open_seats_of_a_machines_request_are_named_before_the_extra_person():
+    decision = decide([], requester=GRAFANA)
+    assert decision.open_seats == ("1 of risk, head (rule prod)",)
+    said = [r.text for r in evaluate.unsatisfiable(POLICY, [WHALE], GRAFANA, [BOB])]
+    assert said == ["Nobody can fill 1 of head (rule big): this request cannot be approved."]
