@@ -226,21 +226,24 @@ def _count_clean(pursuit: Pursuit, began: float) -> None:
 
 
 def _check_flat(sight: Sight, reading: Reading) -> None:
-    """Judge a reading after FLAT: found orders end it, a failed reading does not."""
-    sight.checks += 1
+    """Judge a reading after FLAT: found orders end it; one that failed is made again."""
     if reading.orders:
         sight.came_back += len(reading.orders)
         sight.is_flat = False
         sight.clean_at = None
         sight.flat_at = None
         sight.phase = Phase.CHASING
+    elif reading.is_clean:
+        sight.checks += 1
 
 
 def _wait_s(pursuit: Pursuit, waits: int) -> float:
     """Seconds until the next reading."""
     sight, limits, now = pursuit.sight, pursuit.limits, pursuit.clock.monotonic()
     if sight.is_flat and sight.flat_at is not None:
-        return max(0.0, sight.flat_at + limits.flat_checks_s[sight.checks] - now)
+        due = sight.flat_at + limits.flat_checks_s[sight.checks]
+        is_again = sight.reading is not None and not sight.reading.is_clean
+        return max(limits.reading_waits_s[-1] if is_again else 0.0, due - now)
     if sight.clean_at is not None:
         due = sight.clean_at + pursuit.adapter.capabilities.reread_after_s
         return max(0.0, due - now)

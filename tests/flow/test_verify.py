@@ -205,6 +205,16 @@ def test_order_that_comes_back_after_flat_resumes_the_chase():
     assert book.orders == []
 
 
+def test_reading_after_flat_that_failed_is_made_again():
+    def fails_late(book: Book) -> None:
+        book.read_error = lambda n: hidden() if n in {3, 4} else None
+
+    sight, book = pursue(fails_late, until_s=60)
+    assert sight.is_flat
+    assert sight.checks == 5
+    assert book.readings == 2 + 2 + 5
+
+
 def test_throttled_round_waits_as_long_as_the_venue_says():
     def throttled(book: Book) -> None:
         book.orders.append(order("1"))

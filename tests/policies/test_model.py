@@ -289,3 +289,11 @@ def test_rule_matches_only_if_every_criterion_does():
     assert not rule.matches(Account(name="mm", venue="bybit", tags=(("env", "test"),)))
     assert not rule.matches(Account(name="mm", venue="paper", tags=(("env", "prod"),)))
     assert not rule.matches(Account(name="arb", venue="bybit", tags=(("env", "prod"),)))
+
+
+def test_order_of_tables_changes_neither_digest_nor_message():
+    risk, head = '[roles.risk]\ngroups = ["S0RISK"]\n', '[roles.head]\nusers = ["U0HEAD"]\n'
+    turned = model.parse(TEXT.replace(risk + head, head + risk))
+    assert turned.digest == POLICY.digest
+    with pytest.raises(PolicyInvalid, match=r"Known: head, risk, traders\."):
+        model.parse(TEXT.replace('roles = ["risk", "head"]', 'roles = ["zzzz"]'))

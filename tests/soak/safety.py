@@ -30,7 +30,7 @@ REMOVALS = [
     Removal(
         check="self-approval",
         path=EVALUATE,
-        old="if actor.person_id == requester.person_id:",
+        old="if same_person or same_user:",
         new="if False:",
         test=f"{JUDGES}::test_requester_never_counts_towards_quorum",
     ),
