@@ -1,0 +1,62 @@
+"""Text for Slack: inert, short, readable."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.sandbox.slack import render
+from bot.sandbox.slack.records import Message
+from bot.slack import text
+
+
+@pytest.mark.parametrize(
+    "outside",
+    ["<!channel>", "<@U0ALICE>", "<!subteam^S0RISK>", "<https://x|Approve>", "&lt;!here&gt;"],
+)
+def test_outside_text_rings_nobody_and_links_nowhere(outside: str):
+    message = Message(channel="C", ts="1", author="U", text=f"venue says {text.escape(outside)}")
+    assert render.pings(message) == []
+    assert "<" not in text.escape(outside)
+
+
+def test_formatting_of_outside_text_is_dead():
+    assert "*bold*" not in text.escape("*bold*")
+    assert text.escape("a\nb") == "a b"
+
+
+def test_long_text_is_cut_visibly():
+    assert text.cut("abc", 3) == "abc"
+    assert text.cut("x" * 100, 20) == "x" * 13 + "… (cut)"
+
+
+@given(st.text(alphabet="ab&<>;|", max_size=60), st.integers(min_value=10, max_value=40))
+def test_a_cut_never_leaves_half_an_entity_or_half_a_token(outside: str, chars_max: int):
+    cut = text.cut(text.escape(outside), chars_max)
+    assert len(cut) <= chars_max
+    whole = cut.removesuffix(text.CUT)
+    assert whole.count("&") == sum(whole.count(e) for e in ("&amp;", "&lt;", "&gt;"))
+
+
+def test_a_cut_drops_an_unfinished_mention():
+    assert (
+        text.cut("asked by <@U0ALICE> and <@U0BOBBYBOBBY>", 36) == "asked by <@U0ALICE> and… (cut)"
+    )
+
+
+def test_moments_read_in_local_time_with_utc_as_the_fallback():
+    at = datetime(2026, 11, 21, 3, 4, 5, tzinfo=UTC)
+    assert text.clock(at) == "<!date^1795230245^{time_secs}|03:04:05 UTC>"
+
+
+def test_machines_are_named_and_people_mentioned():
+    assert text.mention("U0ALICE", "alice") == "<@U0ALICE>"
+    assert text.mention("machine:grafana", "grafana<!here>") == "grafana&lt;!here&gt;"
+
+
+def test_counts_and_names_are_readable():
+    assert text.plural(1, "order") == "1 order"
+    assert text.plural(1200, "order") == "1,200 orders"
+    assert text.names(["a", "b"]) == "a, b"
+    assert text.names([str(n) for n in range(10)], shown_max=2) == "0, 1 and 8 more"

@@ -1,0 +1,38 @@
+"""`make demo` as a newcomer runs it; its exit status comes from the books."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def play(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "bot", "demo", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_demo_tells_the_whole_story_and_ends_with_empty_books():
+    done = play("--seed", "7")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    for line in (
+        "1,764 orders rest on 3 accounts at Bybit.",
+        "seed 7: on bybit-mm, the replies to two cancels are lost on the way.",
+        "Dry run: 1,176 open orders, 1 account unknown. No cancel was sent.",
+        "alice asked for this: somebody else must approve.",
+        "gina is a guest here.",
+        "mallory is not of our workspace.",
+        "bybit-mm: so far 2 calls went wrong as foretold",
+        "│ FLAT: 3 of 3 accounts",
+        "│ bybit: 3 of 3 accounts FLAT",
+        "The books, asked directly: 0 orders rest. Report: FLAT.",
+        "Next: make demo SEED=8   make test",
+    ):
+        assert line in done.stdout, line
