@@ -160,6 +160,8 @@ async def test_card_for_a_channel_that_is_closed_goes_to_the_incident_channel():
     async with opened(Kept(request=pending(channel="C0PRIVATE")), slack) as scene:
         scene.presenter.changed("K7Q2M")
         await scene.slack.wait_for(scene.live, timeout_s=5)
+        assert slack.messages("C0PRIVATE") == ()
+        assert len(scene.live()) == 1
 
 
 async def test_restart_goes_on_with_the_card_that_is_there():
