@@ -174,6 +174,7 @@ async def serving(config: Config) -> AsyncIterator[Serving]:
         listeners.register(slack, _counter(parts, desk, presenter))
         slack_part = config.file.slack
         url = await enter(web.listening(web.build(slack), slack_part.host, slack_part.port))
+        background.spawn("resume", lambda: tick.resume(desk))
         background.spawn("tick", lambda: tick.tick(desk), again_s=limits.tick_s)
         background.spawn("heal", presenter.heal)
         logger.info("bot.started", extra={"url": url, "accounts": len(config.accounts)})

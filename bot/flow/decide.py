@@ -126,10 +126,18 @@ async def _read_again(
         read[just_read.user_id] = just_read
     async with asyncio.TaskGroup() as group:
         for cast in votes:
-            if cast.actor.user_id not in read:
+            if _has_lapsed(desk, cast):
+                read.setdefault(cast.actor.user_id, cast.actor)
+            elif cast.actor.user_id not in read:
                 read[cast.actor.user_id] = cast.actor
                 group.create_task(_read_one(desk, cast.actor, read))
     return tuple(replace(cast, actor=read[cast.actor.user_id]) for cast in votes)
+
+
+def _has_lapsed(desk: Desk, cast: Vote) -> bool:
+    """Tell whether Slack could not say in time who voted: the vote is void, a new click counts."""
+    age_s = (desk.clock.now() - cast.at).total_seconds()
+    return cast.actor.read_at is None and age_s > desk.limits.vote_wait_s
 
 
 async def _keep_answers(

@@ -36,6 +36,18 @@ async def tick(desk: Desk) -> None:
                 await _running(desk, request)
 
 
+async def resume(desk: Desk) -> None:
+    """Have every pending request decided once more: its last vote may have died with a process.
+
+    Raises:
+        StoreDown: the database did not answer.
+    """
+    until = desk.clock.monotonic() + desk.limits.vote_wait_s
+    for request in await desk.store.open_requests():
+        if request.state is RequestState.PENDING:
+            desk.unsure[request.id] = until
+
+
 async def _pending(desk: Desk, request: Request) -> None:
     if desk.clock.now() >= request.expires_at:
         why = "Nobody decided in time."

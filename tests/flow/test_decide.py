@@ -206,6 +206,20 @@ async def test_unknown_voter_waits_and_counts_once_slack_can_tell(tmp_path: Path
         assert await scene.state(request) is RequestState.RUNNING
 
 
+async def test_vote_that_waited_when_the_process_died_counts_after_the_restart(tmp_path: Path):
+    async with opened(tmp_path) as scene:
+        request = of(await scene.submit("mm"))
+        scene.folk.unknown.add("U0BOB")
+        await scene.vote(request, BOB)
+        scene.desk.unsure.clear()  # What the process remembered is gone.
+        scene.folk.unknown.clear()
+        await tick.tick(scene.desk)
+        assert await scene.state(request) is RequestState.PENDING
+        await tick.resume(scene.desk)
+        await tick.tick(scene.desk)
+        assert await scene.state(request) is RequestState.RUNNING
+
+
 async def test_vote_of_somebody_unknown_lapses_a_minute_after_the_click(tmp_path: Path):
     async with opened(tmp_path) as scene:
         request = of(await scene.submit("mm"))
@@ -216,6 +230,20 @@ async def test_vote_of_somebody_unknown_lapses_a_minute_after_the_click(tmp_path
         await tick.tick(scene.desk)
         assert await scene.state(request) is RequestState.PENDING
         assert scene.desk.unsure == {}
+
+
+async def test_lapsed_vote_does_not_count_for_a_later_decision_but_a_new_click_does(
+    tmp_path: Path,
+):
+    async with opened(tmp_path, text=TWO) as scene:
+        request = of(await scene.submit("mm"))
+        scene.folk.unknown.add("U0BOB")
+        await scene.vote(request, BOB)
+        scene.clock.pass_by(61)
+        scene.folk.unknown.clear()
+        await scene.vote(request, CAROL)
+        assert await scene.state(request) is RequestState.PENDING
+        assert (await scene.vote(request, BOB)).code == "started"
 
 
 async def test_request_expires_and_never_executes(tmp_path: Path):

@@ -91,6 +91,14 @@ REMOVALS = [
         test=f"{JUDGES}::test_vote_for_another_plan_does_not_count",
     ),
     Removal(
+        check="lapse of an unconfirmed vote",
+        path=DECIDE,
+        old="return cast.actor.read_at is None and age_s > desk.limits.vote_wait_s",
+        new="return False",
+        test="tests/flow/test_decide.py"
+        "::test_lapsed_vote_does_not_count_for_a_later_decision_but_a_new_click_does",
+    ),
+    Removal(
         check="the button's digest",
         path=DECIDE,
         old="if click.digest != request.digest:",
