@@ -1,0 +1,50 @@
+"""What the README shows is true: its config loads, its commands parse, its files exist."""
+
+import re
+import shutil
+from pathlib import Path
+
+from adapters import registry
+from bot import config as configs
+from bot.domain import command as commands
+from policies import model
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def test_config_of_the_readme_loads_beside_the_example_policy(tmp_path: Path):
+    block = re.search(r"```toml\n(.*?)```", README, re.DOTALL)
+    assert block is not None
+    (tmp_path / "config.toml").write_text(block[1])
+    shutil.copy(Path(model.__file__).with_name("policy.toml"), tmp_path)
+    passphrase = tmp_path / "passphrase"
+    passphrase.touch(mode=0o600)
+    passphrase.write_text("x")
+    tokens = {"SLACK_BOT_TOKEN": "t", "SLACK_SIGNING_SECRET": "s"}
+    config = configs.load(tmp_path / "config.toml", tokens)
+    assert [account.name for account in config.accounts] == ["bybit-mm"]
+    assert config.accounts[0].read_key == "venues/bybit-mm-ro"
+
+
+def test_every_command_of_the_readme_is_understood():
+    rows = re.findall(r"^\| `/cancelall (.*?)`", README, re.MULTILINE)
+    assert len(rows) == 9
+    for row in rows:
+        assert commands.canonical(commands.parse(row))
+
+
+def test_every_file_of_the_map_exists():
+    table = README.split("## A map of the code")[1].split("## ")[0]
+    folder = ROOT
+    for name in re.findall(r"`([\w/.]+)`", table):
+        path = ROOT / name if "/" in name else folder / name
+        assert path.exists(), name
+        folder = path.parent if path.is_file() else path
+    assert table.count("\n| `") == 12
+
+
+def test_every_order_class_stands_in_the_venue_table():
+    table = README.split("## Bybit:")[1].split("## ")[0]
+    for name in registry.venues()["bybit"].capabilities.order_classes:
+        assert name.removeprefix("spot ") in table, name
