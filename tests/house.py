@@ -42,10 +42,8 @@ BARE_TASKS = {"create_task", "ensure_future", "gather"}
 # Spelt in two pieces, so that the rules do not find themselves.
 INDEX_OPTIONS = ("--index" + "-url", "--extra-index" + "-url", "--find" + "-links")
 OUTSIDE = (
-    "/work/" + "shared",
+    "../" + "shared",
     "." + "library",
-    "/opt/" + "pypi",
-    "/opt/" + "wheels",
     "pypi" + ".org",
     "python" + "hosted.org",
     *INDEX_OPTIONS,

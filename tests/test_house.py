@@ -80,8 +80,8 @@ PLANTED: list[tuple[Rule, dict[str, str], str]] = [
     (house.forbidden_word, {"bot/utils.py": ""}, "bot/utils.py:0: utils"),
     (
         house.outside_named,
-        {"bot/x.py": "# see /work/" + "shared/x.md\n"},
-        "bot/x.py names /work/" + "shared",
+        {"bot/x.py": "# see ../" + "shared/x.md\n"},
+        "bot/x.py names ../" + "shared",
     ),
     (
         house.outside_named,
