@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from bot.sandbox.venues import bybit_orders as orders
 from bot.sandbox.venues import exchange
 from bot.sandbox.venues.book import Book
+from bot.sandbox.venues.bybit_listing import Args, BadCall, Listing
 from bot.sandbox.venues.exchange import Answer, Door, Request, Seen, Transport
 from bot.sandbox.venues.faults import Fault, Faults, Wrong
 
@@ -36,6 +37,8 @@ PERMISSIONS: Mapping[str, list[str]] = {
     "Derivatives": ["DerivativesTrade"],
     "BlockTrade": [],
 }
+
+QUERY_API = ("GET", "/v5/user/query-api")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +71,7 @@ class SimulatedBybit:
         self.door = Door(is_on=has_limits)
         self.faults = Faults()
         self.keys: dict[str, Key] = {}
-        self.listing = orders.Listing()
+        self.listing = Listing()
         self.skew_s = 0.0
         """How far this clock is ahead of the true one."""
         self.log: list[Seen] = []
@@ -120,30 +123,36 @@ class SimulatedBybit:
         fault: Fault | None,
         extra: dict[str, str],
     ) -> dict[str, Any]:
-        route = orders.ROUTES.get((request.method, request.path))
-        if route is None and (request.method, request.path) == ("GET", "/v5/user/query-api"):
-            return {"result": self._query_api(request, key)}
-        if route is None:
+        place = (request.method, request.path)
+        route = orders.ROUTES.get(place)
+        if route is None and place != QUERY_API:
             raise Refusal(10017, "Route not found.")
-        if key.is_read_only and request.method == "POST":
-            raise Refusal(10005, "Permission denied, please check your API key permissions.")
         args = _args(request)
-        name, per_second, cost = orders.limit_of(request.path, args)
-        budget = self.door.account(key.uid, name, per_second)
+        is_cancel = request.method == "POST"
+        if is_cancel and (key.is_read_only or not orders.may_cancel(key.permissions, args)):
+            raise Refusal(10005, "Permission denied, please check your API key permissions.")
         if self.door.is_on:
-            is_free = budget.take(now, cost)
-            extra["X-Bapi-Limit"] = str(per_second)
-            extra["X-Bapi-Limit-Status"] = str(budget.left())
-            reset = now + 1.0 if not is_free else now
-            extra["X-Bapi-Limit-Reset-Timestamp"] = str(int(reset * 1000))
-            if not is_free:
-                raise Refusal(10006, "Too many visits. Exceeded the API Rate Limit.")
+            self._take(key.uid, request.path, args, now, extra)
+        if route is None:
+            return {"result": self._query_api(request, key)}
         wrong = fault.wrong if fault is not None else None
         view = orders.View(book=self.book, uid=key.uid, now=now, listing=self.listing, wrong=wrong)
         try:
             return route(view, args)
-        except orders.BadCall as bad:
+        except BadCall as bad:
             raise Refusal(bad.code, bad.said) from None
+
+    def _take(self, uid: str, path: str, args: Args, now: float, extra: dict[str, str]) -> None:
+        """Take a call from its budget and say in headers what is left of it."""
+        name, per_second, cost = orders.limit_of(path, args)
+        budget = self.door.account(uid, name, per_second)
+        is_free = budget.take(now, cost)
+        reset = now + self.skew_s + (0.0 if is_free else 1.0)
+        extra["X-Bapi-Limit"] = str(per_second)
+        extra["X-Bapi-Limit-Status"] = str(budget.left())
+        extra["X-Bapi-Limit-Reset-Timestamp"] = str(int(reset * 1000))
+        if not is_free:
+            raise Refusal(10006, "Too many visits. Exceeded the API Rate Limit.")
 
     def _check_key(self, request: Request, key: Key | None, venue_now: float) -> None:
         """Check key, clock, address and signature, in Bybit's order."""
@@ -223,6 +232,8 @@ def _args(request: Request) -> dict[str, Any]:
         found = json.loads(request.body or b"{}")
     except ValueError:
         raise Refusal(10001, "params error: body is not JSON") from None
+    if not isinstance(found, dict):
+        raise Refusal(10001, "params error: body is not a JSON object")
     return {name: value for name, value in found.items() if value is not None}
 
 
@@ -231,12 +242,14 @@ def _is_signed(key: Key, origin: bytes, sign: str) -> bool:
         public = serialization.load_pem_public_key(key.public_pem.encode())
         assert isinstance(public, rsa.RSAPublicKey)
         try:
-            public.verify(base64.b64decode(sign), origin, padding.PKCS1v15(), hashes.SHA256())
+            public.verify(
+                base64.b64decode(sign, validate=True), origin, padding.PKCS1v15(), hashes.SHA256()
+            )
         except (InvalidSignature, ValueError):
             return False
         return True
     wanted = hmac.new(key.secret.encode(), origin, hashlib.sha256).hexdigest()
-    return hmac.compare_digest(wanted, sign)
+    return hmac.compare_digest(wanted.encode(), sign.encode())
 
 
 def _time(_: SimulatedBybit, __: Request, venue_now: float) -> dict[str, Any]:
@@ -247,7 +260,7 @@ def _time(_: SimulatedBybit, __: Request, venue_now: float) -> dict[str, Any]:
 def _instruments(venue: SimulatedBybit, request: Request, _: float) -> dict[str, Any]:
     try:
         return {"result": venue.listing.page(_args(request))}
-    except orders.BadCall as bad:
+    except BadCall as bad:
         raise Refusal(bad.code, bad.said) from None
 
 

@@ -7,56 +7,22 @@ quotes and strategies. Source: bybit-exchange/docs, `docs/v5/order`, `spread`, `
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote
 
+from bot.sandbox.venues import bybit_listing
 from bot.sandbox.venues.book import Book, Order
+from bot.sandbox.venues.bybit_listing import Args, BadCall, Listing
 from bot.sandbox.venues.faults import Wrong
 
 CAP = 500
-SPOT_FILTERS = ("Order", "tpslOrder", "StopOrder", "OcoOrder", "BidirectionalTpslOrder")
-Args = Mapping[str, Any]
-
-
-class BadCall(Exception):
-    """The call breaks a documented rule."""
-
-    def __init__(self, code: int, said: str) -> None:
-        super().__init__(said)
-        self.code = code
-        self.said = said
-
-
-@dataclass(slots=True, kw_only=True)
-class Listing:
-    """What Bybit lists."""
-
-    linear: dict[str, str] = field(
-        default_factory=lambda: {"BTCUSDT": "USDT", "ETHUSDT": "USDT", "ETHPERP": "USDC"}
-    )
-    pre_launch: dict[str, str] = field(default_factory=lambda: {"SOONUSDT": "USDT"})
-    inverse: dict[str, str] = field(default_factory=lambda: {"BTCUSD": "BTC", "ETHUSD": "ETH"})
-    option: dict[str, str] = field(default_factory=lambda: {"BTC-26DEC26-90000-C-USDT": "USDT"})
-    spot: dict[str, str] = field(default_factory=lambda: {"BTCUSDT": "", "ETHUSDT": ""})
-    spread: dict[str, str] = field(default_factory=lambda: {"SOLUSDT_SOL/USDT": ""})
-
-    def page(self, args: Args) -> dict[str, Any]:
-        """Answer `instruments-info`: paged, and without pre-market contracts unless asked."""
-        category = args.get("category")
-        if category not in {"linear", "inverse", "option", "spot"}:
-            raise BadCall(10001, "params error: category")
-        is_early = args.get("status") == "PreLaunch"
-        known = getattr(self, str(category))
-        if is_early:
-            known = self.pre_launch if category == "linear" else {}
-        limit = min(int(args.get("limit") or 500), 1000)
-        start = int(args.get("cursor") or 0)
-        symbols = sorted(known)[start : start + limit]
-        status = "PreLaunch" if is_early else "Trading"
-        rows = [{"symbol": s, "settleCoin": known[s], "status": status} for s in symbols]
-        more = str(start + limit) if start + limit < len(known) else ""
-        return {"category": category, "list": rows, "nextPageCursor": more}
+FILTERS: Mapping[str, tuple[str, ...]] = {
+    "linear": ("Order", "StopOrder", "OpenOrder"),
+    "inverse": ("Order", "StopOrder", "OpenOrder"),
+    "spot": ("Order", "tpslOrder", "StopOrder", "OcoOrder", "BidirectionalTpslOrder"),
+    "option": ("Order", "StopOrder"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +52,7 @@ PER_SECOND: Mapping[str, int] = {
     "/v5/order/cancel-batch": 10,
     "/v5/spread/order/cancel-all": 5,
     "/v5/spread/order/cancel": 5,
+    "/v5/user/query-api": 10,
     "/v5/strategy/list": 200,
     "/v5/strategy/stop": 100,
 }
@@ -97,13 +64,28 @@ SPECIAL: Mapping[tuple[str, str], int] = {
 }
 
 
+NEEDED: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "linear": (("ContractTrade", "Order"),),
+    "inverse": (("ContractTrade", "Order"),),
+    "spot": (("Spot", "SpotTrade"),),
+    "option": (("Options", "OptionsTrade"), ("Derivatives", "DerivativesTrade")),
+}
+"""Any of these permissions lets a key cancel in a category; which one options need is not said."""
+
+
+def may_cancel(permissions: Mapping[str, Sequence[str]], args: Args) -> bool:
+    """Return whether a key may cancel; spreads, inquiries and strategies ask for nothing known."""
+    needed = NEEDED.get(str(args.get("category")), ())
+    return not needed or any(name in permissions.get(group, ()) for group, name in needed)
+
+
 def limit_of(path: str, args: Args) -> tuple[str, int, int]:
     """Return (name, calls a second, cost) of a call, as documented per UID."""
     category = str(args.get("category", ""))
     group = "derivatives" if category in {"linear", "inverse"} else category
     per_second = SPECIAL.get((path, category), PER_SECOND.get(path, 50))
     counts_orders = path == "/v5/order/cancel-batch" and category != "option"
-    return f"{path} {group}", per_second, len(args["request"]) if counts_orders else 1
+    return f"{path} {group}", per_second, len(args.get("request") or ()) if counts_orders else 1
 
 
 def cancel_all(view: View, args: Args) -> dict[str, Any]:
@@ -125,13 +107,9 @@ def cancel_all(view: View, args: Args) -> dict[str, Any]:
 def _selected(orders: list[Order], args: Args) -> list[Order]:
     """Apply the selectors and the order filter of a cancel-all."""
     category = str(args["category"])
-    wanted = args.get("orderFilter")
-    if category == "spot":
-        wanted = wanted or "Order"
-        if wanted not in SPOT_FILTERS:
-            raise BadCall(170201, "Invalid orderFilter.")
-    elif wanted not in {None, "Order", "StopOrder", "OpenOrder"}:
-        raise BadCall(10001, "params error: orderFilter")
+    wanted = args.get("orderFilter") or ("Order" if category == "spot" else "")
+    if wanted and wanted not in FILTERS[category]:
+        raise BadCall(170201 if category == "spot" else 10001, "Invalid orderFilter.")
     orders = _chosen(orders, args)
     if wanted:
         orders = [order for order in orders if order.order_filter == wanted]
@@ -147,7 +125,7 @@ def _chosen(orders: list[Order], args: Args) -> list[Order]:
     if args.get("category") == "spot":
         return orders
     if coin := args.get("baseCoin"):
-        return [order for order in orders if order.symbol.startswith(str(coin))]
+        return [order for order in orders if bybit_listing.coin_of(order.symbol) == coin]
     if settle := args.get("settleCoin"):
         return [order for order in orders if order.settle == settle]
     return orders
@@ -176,15 +154,18 @@ def cancel_batch(view: View, args: Args) -> dict[str, Any]:
         if found is not None:
             view.cancel([found])
         gone = 170213 if category == "spot" else 110001
-        listed.append({"category": category, "symbol": row.get("symbol")} | _ids(found))
+        listed.append({"category": category, "symbol": row.get("symbol")} | _ids(found, row))
         outcomes.append(
             {"code": 0, "msg": "OK"} if found else {"code": gone, "msg": "Order does not exist."}
         )
     return {"result": {"list": listed}, "retExtInfo": {"list": outcomes}}
 
 
-def _ids(order: Order | None) -> dict[str, str]:
-    return {"orderId": order.order_id if order else "", "orderLinkId": ""}
+def _ids(order: Order | None, row: Args) -> dict[str, str]:
+    """Name an order that was found; else give back what was asked for."""
+    if order is None:
+        return {"orderId": "", "orderLinkId": str(row.get("orderLinkId", ""))}
+    return {"orderId": order.order_id, "orderLinkId": order.link_id}
 
 
 def _find(orders: Sequence[Order], args: Args) -> Order | None:
@@ -223,7 +204,7 @@ def _page(view: View, orders: list[Order], args: Args) -> dict[str, Any]:
     """Cut a page; its cursor is percent-encoded and must come back to the byte."""
     if view.wrong is Wrong.HIDE:
         orders = []
-    limit = min(max(int(args.get("limit") or 20), 1), 50)
+    limit = min(max(bybit_listing.whole_number(args, "limit", 20), 1), 50)
     start = _start(orders, args)
     if view.wrong is Wrong.REPEAT_CURSOR:
         start = 0
@@ -246,8 +227,9 @@ def _start(orders: Sequence[Order], args: Args) -> int:
         return 0
     if ":" in raw["cursor"] or "," in raw["cursor"]:
         raise BadCall(10001, "params error: cursor")
-    text = unquote(raw["cursor"])
-    order_id, _, created = text.split(",")[0].partition(":")
+    order_id, _, created = unquote(raw["cursor"]).split(",")[0].partition(":")
+    if not created.isdecimal():
+        raise BadCall(10001, "params error: cursor")
     after = (-int(created), order_id)
     return sum((-order.created_ms, order.order_id) <= after for order in orders)
 
@@ -277,10 +259,10 @@ def _row(order: Order) -> dict[str, Any]:
 def spread_cancel_all(view: View, args: Args) -> dict[str, Any]:
     """`POST /v5/spread/order/cancel-all`: `cancelAll` must be a JSON boolean."""
     orders = view.live("spread")
-    if args.get("cancelAll") is not True:
-        if not args.get("symbol"):
-            raise BadCall(10001, "params error: symbol or cancelAll is required")
+    if args.get("symbol"):  # It counts whatever `cancelAll` says.
         orders = [order for order in orders if order.symbol == args["symbol"]]
+    elif args.get("cancelAll") is not True:
+        raise BadCall(10001, "params error: symbol or cancelAll is required")
     rows = [{"orderId": order.order_id, "orderLinkId": ""} for order in view.cancel(orders)]
     return {"result": {"list": rows, "success": "1"}}
 
@@ -342,8 +324,8 @@ def _rfq_rows(view: View, kind: str, *, is_ours: bool) -> dict[str, Any]:
 def strategies(view: View, args: Args) -> dict[str, Any]:
     """`GET /v5/strategy/list`; every seeded strategy is running."""
     is_shown = args.get("status", "2") == "2" and view.wrong is not Wrong.HIDE
-    size = min(int(args.get("pageSize") or 20), 50)
-    start = int(args.get("cursor") or 0)
+    size = min(bybit_listing.whole_number(args, "pageSize", 20), 50)
+    start = bybit_listing.whole_number(args, "cursor", 0)
     found = view.live("strategy") if is_shown else []
     rows = [
         {

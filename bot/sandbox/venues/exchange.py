@@ -40,7 +40,7 @@ class Request:
     @property
     def payload(self) -> str:
         """What is signed: query or body."""
-        return self.query if self.method == "GET" else self.body.decode()
+        return self.query if self.method == "GET" else self.body.decode(errors="replace")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
