@@ -42,11 +42,13 @@ from adapters.contract import (
     VenueError,
     VenueReplyInvalid,
 )
+from adapters.gate import Gate
 from adapters.link import VenueLink
 from adapters.pacing import Window
 
 logger = logging.getLogger(__name__)
 
+ADDRESS = Window(name="address", calls=wire.ADDRESS_CALLS, per_s=wire.ADDRESS_S)
 LISTING_PAGES = 50
 LISTING_AGAIN_S = 3600.0
 LISTING_RETRY_S = 60.0
@@ -211,15 +213,16 @@ class Bybit:
 
 
 @asynccontextmanager
-async def connect(settings: BybitSettings, *, state_dir: Path | None) -> AsyncIterator[Bybit]:
+async def connect(
+    settings: BybitSettings, *, gate: Gate, state_dir: Path | None
+) -> AsyncIterator[Bybit]:
     """Open Bybit at one base URL. Waits for no answer: what is missing is read later.
 
     The instrument list is kept in `state_dir`, one file per host.
     """
     host = urlsplit(settings.base_url).netloc
-    window = Window(name=f"host {host}", calls=wire.HOST_CALLS, per_s=wire.HOST_S)
     path = None if state_dir is None else state_dir / f"bybit-{host.replace(':', '-')}.json"
-    async with links.open_link(settings.base_url, host_window=window) as link:
+    async with links.open_link(settings.base_url, gate) as link:
         venue = Bybit(
             link=link,
             settings=settings,

@@ -70,7 +70,6 @@ CAPABILITIES = Capabilities(
         "orders of a classic or separate derivatives account",
     ),
     reread_after_s=0.5,
-    orders_per_cancel_max=max(wire.BATCH.values()),
 )
 FIND_PAGES = 20
 """Pages read inside a cancel to learn coins, strategies or an order's id: 1,000 orders."""

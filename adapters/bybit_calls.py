@@ -27,7 +27,8 @@ from adapters.contract import (
     VenueRefused,
     VenueThrottled,
 )
-from adapters.link import Build, Call, Reply, VenueLink, WireRequest
+from adapters.gate import Call
+from adapters.link import Build, Reply, VenueLink, WireRequest
 from adapters.pacing import Window
 
 logger = logging.getLogger(__name__)
@@ -127,7 +128,7 @@ class Caller:
     def throttled(self, ask: Ask, error: VenueThrottled) -> None:
         """Hold the window of a call that was refused for its speed inside an answer."""
         for window in self._windows(ask):
-            self.link.throttled(window, error.retry_after_s)
+            self.link.gate.throttled(window, error.retry_after_s)
 
     async def _call(self, ask: Ask, priority: Priority) -> Envelope | None:
         await self.timekeeper.fresh()
@@ -190,7 +191,7 @@ class Caller:
         if quota is None:
             return
         for window in self._windows(ask):
-            self.link.corrected(
+            self.link.gate.corrected(
                 window,
                 limit=quota.limit,
                 remaining=quota.remaining,
@@ -212,7 +213,7 @@ def _judged(link: VenueLink, reply: Reply, *, api_key: str) -> Envelope | None:
     try:
         return replies.judge(_heard(link, reply), api_key=api_key)
     except VenueBanned as error:
-        link.banned(error.until)
+        link.gate.banned(error.until)
         raise
 
 

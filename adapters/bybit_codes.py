@@ -28,6 +28,8 @@ from adapters.contract import (
 
 BAN = timedelta(minutes=10)
 """Least length of the ban that follows HTTP 403 "access too frequent"."""
+COUNTRY = b"from your country"
+"""What the page of Bybit's CDN (CloudFront) says when it is closed to a country: no ban."""
 RETRY_S = 1.0
 """When a throttled answer does not say how long."""
 
@@ -167,17 +169,11 @@ def tidy(said: str) -> str:
     return re.sub(r"[A-Za-z0-9+/=]{16,}", "…", plain)[:200]
 
 
-def error_of_status(status: int, *, now: datetime) -> VenueError:
-    """Say what an answer without a readable body means, by its HTTP status."""
+def error_of_status(status: int, *, now: datetime, body: bytes = b"") -> VenueError:
+    """Say what an answer without a readable envelope means, by its HTTP status."""
     code = f"HTTP {status}"
     if status == HTTPStatus.FORBIDDEN:
-        until = now + BAN
-        return VenueBanned(
-            user_message=f"BANNED until {until:%H:%M} UTC, or this country is blocked",
-            remedy="Nothing is sent to this host until then; another egress address helps.",
-            venue_code=code,
-            until=until,
-        )
+        return _forbidden(body, code, now)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         message = "Bybit protects itself from too many calls"
         return VenueThrottled(user_message=message, venue_code=code, retry_after_s=RETRY_S)
@@ -190,6 +186,23 @@ def error_of_status(status: int, *, now: datetime) -> VenueError:
         return VenueRefused(user_message=_BAD_CALL[status], venue_code=code)
     message = "Bybit's answer is not what its documentation says"
     return VenueReplyInvalid(user_message=message, venue_code=code)
+
+
+def _forbidden(body: bytes, code: str, now: datetime) -> VenueError:
+    if COUNTRY in body:
+        # True of one host only; taken for a ban it would silence the accounts on all others.
+        return VenueRefused(
+            user_message="this host is closed to the country of our address",
+            remedy="Check base_url and the country of the egress address.",
+            venue_code=code,
+        )
+    until = now + BAN
+    return VenueBanned(
+        user_message=f"BANNED until {until:%H:%M} UTC",
+        remedy="Nothing is sent to Bybit until then; another egress address helps.",
+        venue_code=code,
+        until=until,
+    )
 
 
 _BAD_CALL: Mapping[int, str] = {

@@ -178,7 +178,7 @@ def judge(heard: Heard, *, api_key: str) -> Envelope | None:
         VenueError: every other answer than `retCode` 0 under HTTP 2xx.
     """
     envelope = _envelope(heard.body)
-    by_status = bybit_codes.error_of_status(heard.status, now=heard.now)
+    by_status = bybit_codes.error_of_status(heard.status, now=heard.now, body=heard.body)
     is_2xx = HTTPStatus.OK <= heard.status < HTTPStatus.MULTIPLE_CHOICES
     if envelope is None:
         raise by_status

@@ -95,7 +95,7 @@ RFQ_CALLS = 50
 STRATEGY_STOP = Limit(name="strategy stop", calls=100)
 STRATEGY_LIST = Limit(name="strategy list", calls=200)
 QUERY_API = Limit(name="query-api", calls=10)
-HOST_CALLS, HOST_S = 600, 5.0
+ADDRESS_CALLS, ADDRESS_S = 600, 5.0
 """Calls per address over all of Bybit's hosts, in seconds; beyond it HTTP 403 for ten minutes."""
 
 

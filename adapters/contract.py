@@ -147,8 +147,6 @@ class Capabilities:
     """Sentences naming what this adapter cannot see. They stand beside every FLAT."""
     reread_after_s: float
     """Least seconds between the two clean readings that make FLAT."""
-    orders_per_cancel_max: int
-    """How many orders one batch of `cancel_orders` carries."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

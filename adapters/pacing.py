@@ -1,7 +1,7 @@
 """When a call may leave: budgets, bans and the clock of a venue.
 
 Owns `Window`, `Pacer` and `ClockOffset`. Pure: `now` is an argument, in monotonic seconds. Never
-waits; `adapters.link` does.
+waits; `adapters.gate` does.
 
 Every documented limit is held at 80 %. A call occupies its slot from the sending until one window
 after its *answer*: the venue counts it at some moment in between, and counting from the sending was
@@ -30,7 +30,7 @@ class Window:
     """One documented limit: at most `calls` in any `per_s` seconds."""
 
     name: str
-    """Such as `host api.bybit.com` or `key-3fa9 cancel-all linear`."""
+    """Such as `address` or `key-3fa9 cancel-all linear`."""
     calls: int
     per_s: float
 
@@ -91,7 +91,7 @@ class Ticket:
 
 @dataclass(slots=True, kw_only=True)
 class Pacer:
-    """All budgets of one venue host, shared by runs, previews, checks and keep-alives."""
+    """Budgets of one venue from one address, shared by runs, previews, checks and keep-alives."""
 
     budgets: dict[str, _Budget] = field(default_factory=dict)
     banned_until: float = float("-inf")
@@ -133,7 +133,7 @@ class Pacer:
         budget.held_until = max(budget.held_until, now + retry_after_s)
 
     def banned(self, now: float, for_s: float) -> None:
-        """Stop every call to this host, cancels too: knocking prolongs a ban."""
+        """Stop every call to this venue, cancels too: knocking prolongs a ban."""
         self.banned_until = max(self.banned_until, now + for_s)
 
     def banned_for_s(self, now: float) -> float:

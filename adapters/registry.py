@@ -15,15 +15,20 @@ from pydantic import BaseModel
 
 from adapters import bybit, bybit_adapter
 from adapters.contract import Capabilities, Venue
+from adapters.gate import Gate
+from adapters.pacing import Window
 
 
 class Connect(Protocol):
     """How a venue is opened for the life of the process."""
 
     def __call__(
-        self, settings: Any, *, state_dir: Path | None
+        self, settings: Any, *, gate: Gate, state_dir: Path | None
     ) -> AbstractAsyncContextManager[Venue]:
-        """Open the venue; `settings` is an instance of its settings model."""
+        """Open the venue; `settings` is an instance of its settings model.
+
+        Whoever opens several base URLs of one venue gives them all the same gate.
+        """
         ...
 
 
@@ -34,6 +39,8 @@ class VenueKind:
     connect: Connect
     settings: type[BaseModel]
     """Validates what the config says of an account there; has `base_url`."""
+    address: Window
+    """What the venue allows one address, over all its hosts."""
     capabilities: Capabilities
 
 
@@ -41,6 +48,7 @@ VENUES: Mapping[str, VenueKind] = {
     "bybit": VenueKind(
         connect=bybit.connect,
         settings=bybit.BybitSettings,
+        address=bybit.ADDRESS,
         capabilities=bybit_adapter.CAPABILITIES,
     ),
 }

@@ -19,6 +19,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters import registry
 from adapters.contract import Venue
+from adapters.gate import Gate
 from bot import web
 from bot.config import Config
 from bot.domain.limits import Limits
@@ -195,11 +196,12 @@ async def _connect(config: Config, stack: AsyncExitStack) -> dict[tuple[str, str
     state_dir = config.file.state.dir
     state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     kinds = registry.venues()
+    gates = {name: Gate(kinds[name].address) for name, _ in config.settings}
     links: dict[tuple[str, str], Venue] = {}
     for (name, base_url), settings in config.settings.items():
         connect = kinds[name].connect
         links[name, base_url] = await stack.enter_async_context(
-            connect(settings, state_dir=state_dir)
+            connect(settings, gate=gates[name], state_dir=state_dir)
         )
     return links
 

@@ -16,6 +16,7 @@ import pytest
 from bot import demo
 from bot.sandbox import world as worlds
 from bot.sandbox.slack import delivery
+from bot.sandbox.venues import server
 from bot.sandbox.venues.faults import Fault, Wrong
 from bot.sandbox.world import ALICE, BOB, INCIDENT, Account
 from tests.fakes import desk as desks
@@ -174,3 +175,28 @@ async def test_10_dry_runs_in_5_seconds_and_then_a_run(tmp_path: Path):
         text = await product.until(lambda text: text.startswith("FLAT"), timeout_s=45)
         assert text.startswith("FLAT: 20 of 20 accounts")
         assert product.venue.door.bans == 0
+
+
+@pytest.mark.soak
+async def test_accounts_on_two_hosts_share_what_bybit_allows_an_address(tmp_path: Path):
+    """Bybit counts over all its hosts: here two sockets of one exchange."""
+    async with (
+        desks.open_surroundings(tmp_path, accounts=many(20, first=5000)) as product,
+        server.serve(product.venue) as other_url,
+    ):
+        demo.set_up(product.world, tmp_path)
+        path = tmp_path / "config.toml"
+        first, second = path.read_text().rsplit('name = "acc-5010"', 1)
+        moved = second.replace(product.world.venue_url, other_url)
+        path.write_text(f'{first}name = "acc-5010"{moved}')
+        async with desks.started(product):
+            for _ in range(10):
+                await product.people.slash(ALICE, INCIDENT, "/cancelall", "all --dry-run")
+                await asyncio.sleep(0.2)
+            await product.type(ALICE, "all")
+            await product.press(BOB, "approve")
+            text = await product.until(
+                lambda text: text.startswith("FLAT") or product.venue.door.bans > 0, timeout_s=45
+            )
+        assert product.venue.door.bans == 0
+        assert text.startswith("FLAT: 20 of 20 accounts")

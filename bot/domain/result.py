@@ -57,8 +57,6 @@ class TargetResult:
     at: datetime
     seconds: float
     """From the deciding click to this outcome; for FLAT, to the second clean reading."""
-    open_before: int | None = None
-    """Open orders counted before the first cancel; None: not known."""
     accepted: int = 0
     """How many orders the venue says it accepted for cancelling: a receipt, not a count."""
     open_after: int | None = None
@@ -82,7 +80,6 @@ class TargetStatus:
     venue: str
     phase: Phase = Phase.WAITING
     rounds: int = 0
-    open_before: int | None = None
     accepted: int = 0
     open_now: int | None = None
     is_at_least: bool = False

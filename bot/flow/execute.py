@@ -65,7 +65,6 @@ class Job:
     phase: Phase = Phase.WAITING
     trouble: tuple[str, str] = ("", "")
     """Cause and remedy while no cancel could be sent yet."""
-    open_before: int | None = None
     result: TargetResult | None = None
 
 
@@ -160,7 +159,6 @@ def _job(run: Run, target: Target, claim: Claim, means: Means, status: TargetSta
         claim=claim,
         means=means,
         sight=sight,
-        open_before=status.open_before,
         result=status.result,
     )
 
@@ -357,7 +355,6 @@ def _tell(
         venue=target.venue,
         phase=Phase.ENDED if is_final else job.phase,
         rounds=sight.rounds,
-        open_before=job.open_before,
         accepted=sight.accepted,
         open_now=sight.open_known,
         is_at_least=bool(reading and (reading.unread or reading.has_more)),

@@ -18,6 +18,7 @@ from adapters import bybit, bybit_replies
 from adapters.bybit_adapter import BybitAdapter
 from adapters.bybit_replies import Envelope, Heard
 from adapters.contract import Purpose, VenueError
+from adapters.gate import Gate
 from bot.sandbox.venues import server
 from bot.sandbox.venues.bybit import Key, SimulatedBybit
 from bot.sandbox.venues.faults import Fault, Wrong
@@ -69,7 +70,7 @@ async def world(
         simulated.faults.add(Fault(wrong=Wrong.SERVER, path="/v5/market/instruments-info"))
     async with server.serve(simulated) as url:
         settings = bybit.BybitSettings(base_url=url, settle_coins=settle_coins)
-        async with bybit.connect(settings, state_dir=state_dir) as venue:
+        async with bybit.connect(settings, gate=Gate(bybit.ADDRESS), state_dir=state_dir) as venue:
             if listed:
                 await venue.instruments()
             signer = venue.signer(credentials())

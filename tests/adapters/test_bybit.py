@@ -20,6 +20,7 @@ from adapters.contract import (
     VenueOutcomeUnknown,
     VenueReplyInvalid,
 )
+from adapters.gate import Gate
 from bot.sandbox.venues import server
 from bot.sandbox.venues.bybit import Key, SimulatedBybit
 from bot.sandbox.venues.faults import Fault, Wrong
@@ -213,13 +214,13 @@ async def test_a_coin_once_listed_is_kept_on_disk_and_cancelled_after_a_restart(
     simulated.listing.linear["NEWPERP"] = "NEWC"
     async with server.serve(simulated) as url:
         connection = bybit.BybitSettings(base_url=url)
-        async with bybit.connect(connection, state_dir=tmp_path) as venue:
+        async with bybit.connect(connection, gate=Gate(bybit.ADDRESS), state_dir=tmp_path) as venue:
             known = await venue.instruments()
             await venue.refresh()
             assert "NEWPERP" in known.symbols
             assert "SOONUSDT" in known.symbols
         simulated.faults.add(Fault(wrong=Wrong.SERVER, path="/v5/market/instruments-info"))
-        async with bybit.connect(connection, state_dir=tmp_path) as venue:
+        async with bybit.connect(connection, gate=Gate(bybit.ADDRESS), state_dir=tmp_path) as venue:
             assert "NEWPERP" in (await venue.instruments()).symbols
             adapter = venue.adapter(venue.signer(credentials()), purpose=Purpose.RUN)
             receipts = await adapter.cancel_all(ALL)

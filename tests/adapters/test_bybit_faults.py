@@ -19,6 +19,7 @@ from adapters.contract import (
     VenueReplyInvalid,
     VenueThrottled,
 )
+from adapters.gate import Gate
 from adapters.link import Reply, VenueLink
 from bot.sandbox.venues.bybit import Key
 from bot.sandbox.venues.faults import Wrong
@@ -217,7 +218,7 @@ async def test_an_error_of_the_caller_leaves_connect_as_it_is():
 
 async def test_connect_needs_no_answer():
     connection = bybit.BybitSettings(base_url="http://127.0.0.1:1")
-    async with bybit.connect(connection, state_dir=None) as venue:
+    async with bybit.connect(connection, gate=Gate(bybit.ADDRESS), state_dir=None) as venue:
         adapter = venue.adapter(venue.signer(credentials()), purpose=Purpose.RUN)
         receipts = await adapter.cancel_all(ALL)
         assert {type(r.error) for r in receipts} == {VenueNotReached}

@@ -210,6 +210,19 @@ def test_a_ban_lasts_ten_minutes():
     assert error.until == datetime(2026, 11, 21, 3, 10, tzinfo=UTC)
 
 
+def test_a_country_block_is_no_ban():
+    """Words of CloudFront's page; taken for a ban it would silence every other host."""
+    page = (
+        b"<TITLE>ERROR: The request could not be satisfied</TITLE><H1>403 ERROR</H1>"
+        b"The Amazon CloudFront distribution is configured to block access from your country."
+    )
+    error = failure(page, 403)
+    assert type(error) is VenueRefused
+    assert not error.retryable
+    assert error.user_message == "this host is closed to the country of our address"
+    assert error.remedy == "Check base_url and the country of the egress address."
+
+
 def test_the_signature_error_shows_nothing_of_what_we_signed():
     for code in (10004, 10001, 55):
         said = 'error sign! origin_string[1700000000123MYKEY123455000{"a":1}]'

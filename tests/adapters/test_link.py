@@ -3,7 +3,7 @@
 import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import aiohttp
 import pytest
@@ -11,23 +11,28 @@ import pytest
 from adapters import link as links
 from adapters.contract import (
     Priority,
-    VenueBanned,
     VenueError,
     VenueNotReached,
     VenueOutcomeUnknown,
     VenueReplyInvalid,
 )
-from adapters.link import Call, LinkLimits, VenueLink, WireRequest
+from adapters.gate import Call, Gate
+from adapters.link import LinkLimits, VenueLink, WireRequest
 from adapters.pacing import Window
 
-HOST = Window(name="host", calls=1000, per_s=1.0)
-FAST = LinkLimits(connect_s=0.5, call_s=0.3, reply_bytes_max=1000, budget_wait_s=0.3)
+MUCH = Window(name="address", calls=1000, per_s=1.0)
+READ = Call(name="read", windows=(), priority=Priority.READING)
+FAST = LinkLimits(connect_s=0.5, call_s=0.3, reply_bytes_max=1000)
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 
 
+def opened(url: str) -> AbstractAsyncContextManager[VenueLink]:
+    return links.open_link(url, Gate(MUCH), limits=FAST)
+
+
 @asynccontextmanager
-async def venue(handler: Handler, *, window: Window = HOST) -> AsyncIterator[VenueLink]:
+async def venue(handler: Handler) -> AsyncIterator[VenueLink]:
     """A raw server on loopback and a link to it."""
 
     async def on_connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -40,7 +45,7 @@ async def venue(handler: Handler, *, window: Window = HOST) -> AsyncIterator[Ven
 
     server = await asyncio.start_server(on_connect, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    async with links.open_link(f"http://127.0.0.1:{port}", host_window=window, limits=FAST) as link:
+    async with opened(f"http://127.0.0.1:{port}") as link:
         try:
             yield link
         finally:
@@ -49,12 +54,6 @@ async def venue(handler: Handler, *, window: Window = HOST) -> AsyncIterator[Ven
 
 async def head(reader: asyncio.StreamReader) -> str:
     return (await reader.readuntil(b"\r\n\r\n")).decode()
-
-
-def call(
-    name: str = "read", *, window: Window | None = None, priority: Priority = Priority.READING
-) -> Call:
-    return Call(name=name, windows=(window,) if window else (), priority=priority)
 
 
 async def plain(_: int) -> WireRequest:
@@ -73,7 +72,7 @@ async def test_query_goes_out_to_the_byte():
         return WireRequest(method="GET", path="/v5/x", query="cursor=a%3A1%2Cb%3D%26&limit=50")
 
     async with venue(handler) as link:
-        reply = await link.call(call(), build)
+        reply = await link.call(READ, build)
     assert (reply.status, reply.body) == (200, b"hi")
     assert seen[0].startswith("GET /v5/x?cursor=a%3A1%2Cb%3D%26&limit=50 HTTP/1.1")
 
@@ -123,7 +122,7 @@ async def garbage(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 async def test_broken_answer_is_an_unknown_outcome(handler: Handler, said: str):
     async with venue(handler) as link:
         with pytest.raises(VenueOutcomeUnknown) as caught:
-            await link.call(call(), plain)
+            await link.call(READ, plain)
     assert caught.value.user_message == said
     assert caught.value.__cause__ is None
 
@@ -136,7 +135,7 @@ async def test_answer_that_is_too_large_is_invalid():
 
     async with venue(handler) as link:
         with pytest.raises(VenueReplyInvalid, match="too large"):
-            await link.call(call(), plain)
+            await link.call(READ, plain)
 
 
 async def test_redirect_is_not_followed():
@@ -148,22 +147,22 @@ async def test_redirect_is_not_followed():
         await writer.drain()
 
     async with venue(handler) as link:
-        assert (await link.call(call(), plain)).status == 302
+        assert (await link.call(READ, plain)).status == 302
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "https://127.0.0.1:1"])
 async def test_refused_connection_sent_nothing(url: str):
-    async with links.open_link(url, host_window=HOST, limits=FAST) as link:
+    async with opened(url) as link:
         with pytest.raises(VenueNotReached):
-            await link.call(call(), plain)
+            await link.call(READ, plain)
 
 
 async def test_plain_server_where_tls_is_expected_sent_nothing():
     async with venue(hang) as plain_link:
         url = plain_link.base_url.replace("http:", "https:")
-        async with links.open_link(url, host_window=HOST, limits=FAST) as link:
+        async with opened(url) as link:
             with pytest.raises((VenueNotReached, VenueOutcomeUnknown)):
-                await link.call(call(), plain)
+                await link.call(READ, plain)
 
 
 async def test_late_answer_of_a_call_given_up_is_never_read_by_the_next():
@@ -184,81 +183,10 @@ async def test_late_answer_of_a_call_given_up_is_never_read_by_the_next():
 
     async with venue(handler) as link:
         with pytest.raises(VenueOutcomeUnknown):
-            await link.call(call(), plain)
+            await link.call(READ, plain)
         await asyncio.sleep(0.3)
-        assert (await link.call(call(), plain)).body == b"hi"
+        assert (await link.call(READ, plain)).body == b"hi"
     assert connections == 2
-
-
-async def test_budget_without_room_in_time_sent_nothing():
-    one = Window(name="one", calls=1, per_s=60.0)
-
-    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await head(reader)
-        writer.write(OK)
-        await writer.drain()
-
-    async with venue(handler) as link:
-        await link.call(call(window=one), plain)
-        with pytest.raises(VenueNotReached, match="no room in time"):
-            await link.call(call(window=one), plain)
-
-
-async def test_cancels_leave_before_readings_and_readings_before_the_rest():
-    one = Window(name="one", calls=10, per_s=0.05)
-    order: list[str] = []
-
-    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while True:
-            await head(reader)
-            writer.write(OK)
-            await writer.drain()
-
-    async def one_call(link: VenueLink, name: str, priority: Priority) -> None:
-        async def build(_: int) -> WireRequest:
-            order.append(name)
-            return WireRequest(method="GET", path="/x")
-
-        await link.call(
-            call(name, window=Window(name="w", calls=1, per_s=0.02), priority=priority), build
-        )
-
-    async with venue(handler, window=one) as link, asyncio.TaskGroup() as group:
-        group.create_task(one_call(link, "first", Priority.OTHER))
-        await asyncio.sleep(0)
-        for name, priority in (
-            ("look", Priority.OTHER),
-            ("reading", Priority.READING),
-            ("cancel", Priority.CANCEL),
-        ):
-            group.create_task(one_call(link, name, priority))
-    assert order == ["first", "cancel", "reading", "look"]
-
-
-async def test_ban_refuses_whoever_waits_and_sends_nothing():
-    from datetime import UTC, datetime, timedelta
-
-    async with venue(hang) as link:
-        link.banned(datetime.now(UTC) + timedelta(minutes=10))
-        with pytest.raises(VenueBanned, match="BANNED until"):
-            await link.call(call(priority=Priority.CANCEL), plain)
-
-
-async def test_caller_that_goes_away_gives_its_place_back():
-    one = Window(name="one", calls=1, per_s=0.05)
-
-    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while True:
-            await head(reader)
-            writer.write(OK)
-            await writer.drain()
-
-    async with venue(handler) as link:
-        await link.call(call(window=one), plain)
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.01):
-                await link.call(call(window=one), plain)
-        assert (await link.call(call(window=one), plain)).body == b"hi"
 
 
 def _every(base: type[BaseException]) -> set[type[BaseException]]:

@@ -27,7 +27,6 @@ CAPABILITIES = Capabilities(
     symbol_classes=(LINEAR,),
     blind_to=("trading bots",),
     reread_after_s=0.5,
-    orders_per_cancel_max=20,
 )
 
 

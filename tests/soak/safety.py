@@ -189,6 +189,13 @@ REMOVALS = [
         new="budget.on_the_way += 0",
         test="tests/adapters/test_pacing.py::test_venue_never_counts_more_than_its_limit",
     ),
+    Removal(
+        check="one budget for all hosts of a venue",
+        path="bot/app.py",
+        old="gate=gates[name]",
+        new="gate=Gate(kinds[name].address)",
+        test="tests/test_outages.py::test_accounts_on_two_hosts_share_what_bybit_allows_an_address",
+    ),
 ]
 CANCELLED = [
     "linear",

@@ -1,0 +1,149 @@
+"""Who leaves when: order, room, bans and givers-up, on virtual time."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from adapters.contract import Priority, VenueBanned, VenueNotReached
+from adapters.gate import Call, Gate
+from adapters.pacing import Window
+from tests.fakes import clock
+
+MUCH = Window(name="address", calls=1000, per_s=1.0)
+ONE = Window(name="one", calls=1, per_s=60.0)
+KEY = Window(name="key", calls=1, per_s=0.02)
+
+
+def call(
+    name: str = "read", *windows: Window, priority: Priority = Priority.READING, cost: int = 1
+) -> Call:
+    return Call(name=name, windows=windows, priority=priority, cost=cost)
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+async def pass_through(gate: Gate, leaving: Call, order: list[str], *, answer_s: float = 0) -> None:
+    async with gate.passage(leaving):
+        order.append(leaving.name)
+        await asyncio.sleep(answer_s)
+
+
+def test_a_call_without_room_in_time_is_given_up_unsent():
+    async def main() -> None:
+        gate = Gate(MUCH, wait_s=30.0)
+        await pass_through(gate, call("first", ONE), [])
+        order: list[str] = []
+        with pytest.raises(VenueNotReached, match="no room in time"):
+            await pass_through(gate, call("second", ONE), order)
+        assert (now(), order) == (30.0, [])
+
+    clock.run(main())
+
+
+def test_cancels_leave_before_readings_and_readings_before_the_rest():
+    async def main() -> None:
+        gate = Gate(MUCH)
+        order: list[str] = []
+        async with asyncio.TaskGroup() as group:
+            for name, priority in (
+                ("first", Priority.OTHER),
+                ("look", Priority.OTHER),
+                ("reading", Priority.READING),
+                ("cancel", Priority.CANCEL),
+            ):
+                leaving = call(name, KEY, priority=priority)
+                group.create_task(pass_through(gate, leaving, order, answer_s=0.1))
+        assert order == ["first", "cancel", "reading", "look"]
+
+    clock.run(main())
+
+
+def test_equals_leave_in_the_order_of_their_coming():
+    async def main() -> None:
+        gate = Gate(MUCH)
+        order: list[str] = []
+        async with asyncio.TaskGroup() as group:
+            for number in range(9):
+                group.create_task(pass_through(gate, call(str(number), KEY), order))
+        assert order == [str(number) for number in range(9)]
+
+    clock.run(main())
+
+
+def test_the_address_is_counted_for_every_call():
+    async def main() -> None:
+        gate = Gate(Window(name="address", calls=10, per_s=5.0))
+        order: list[str] = []
+        async with asyncio.TaskGroup() as group:
+            for number in range(20):
+                group.create_task(pass_through(gate, call(str(number)), order))
+            await asyncio.sleep(4.9)
+            assert len(order) == 8
+        assert now() == 10.0
+
+    clock.run(main())
+
+
+def test_a_ban_refuses_whoever_waits_and_whoever_comes():
+    async def main() -> None:
+        gate = Gate(MUCH)
+        await pass_through(gate, call("first", ONE), [])
+        until = datetime.now(UTC) + timedelta(minutes=10)
+        asyncio.get_running_loop().call_later(1.0, gate.banned, until)
+        with pytest.raises(VenueBanned, match="BANNED until"):
+            await pass_through(gate, call("waits", ONE), [])
+        assert now() == 1.0
+        with pytest.raises(VenueBanned):
+            await pass_through(gate, call(priority=Priority.CANCEL), [])
+        await asyncio.sleep(601)
+        await pass_through(gate, call(), [])
+
+    clock.run(main())
+
+
+def test_whoever_goes_away_gives_its_place_back():
+    async def main() -> None:
+        gate = Gate(MUCH)
+        order: list[str] = []
+        await pass_through(gate, call("first", KEY), order)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await pass_through(gate, call("gone", KEY), order)
+        await pass_through(gate, call("next", KEY), order)
+        assert order == ["first", "next"]
+        assert now() == pytest.approx(0.025)
+
+    clock.run(main())
+
+
+def test_a_ticket_that_came_too_late_gives_its_slots_back():
+    """Admitted, and given up in the same turn of the loop."""
+
+    async def main() -> None:
+        gate = Gate(MUCH)
+        order: list[str] = []
+        await pass_through(gate, call("first", KEY), order)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout_at(0.025 + 1e-10):
+                await pass_through(gate, call("late", KEY), order)
+        await pass_through(gate, call("next", KEY), order)
+        assert order == ["first", "next"]
+
+    clock.run(main())
+
+
+def test_a_held_window_waits_as_long_as_the_venue_says():
+    async def main() -> None:
+        gate = Gate(MUCH)
+        gate.throttled(KEY, 2.5)
+        await pass_through(gate, call("first", KEY), [])
+        assert now() == 2.5
+        gate.corrected(KEY, limit=20, remaining=9, reset_after_s=0.0)
+        for _ in range(7):
+            await pass_through(gate, call("more", KEY), [])
+        assert now() == 2.5
+
+    clock.run(main())
