@@ -235,6 +235,7 @@ def _desk(parts: Parts, runner: Runner, owner: str) -> tuple[Desk, Presenter]:
         messages=parts.store.messages,
         clock=parts.clock,
         incident_channel=config.file.slack.incident_channel,
+        workspace_url=parts.me.url,
         judge=lambda request, votes: decide.judge(desk, request, votes),
     )
     presenter = Presenter(around, parts.background.spawn)

@@ -138,10 +138,32 @@ async def test_second_asker_of_the_same_is_told_who_asked(tmp_path: Path):
     async with desks.open_product(tmp_path) as product:
         product.slack.set_members("S0TRADERS", [ALICE, CAROL])
         await product.type(ALICE, "all")
+        card = await product.card()
         said = await product.type(CAROL, "all")
         assert said[0].startswith("alice asked for the same 0 s ago: request ")
+        link = f"https://sandbox.slack.com/archives/{INCIDENT}/p{card.ts.replace('.', '')}"
+        assert f"<{link}|its card>" in product.whispers(CAROL)[-1].text
         again = await product.type(ALICE, "bybit-mm")
         assert "is still pending" in again[0]
+        assert f"<{link}|its card>" in product.whispers(ALICE)[-1].text
+        assert not any(b["type"] == "actions" for b in product.whispers(ALICE)[-1].blocks)
+
+
+async def test_second_asker_answers_where_it_was_asked_for(tmp_path: Path):
+    """With the buttons of the private answer, judged as those of the card are."""
+    async with desks.open_product(tmp_path) as product:
+        product.slack.set_members("S0TRADERS", [ALICE, BOB])
+        await product.type(ALICE, "all")
+        await product.type(BOB, "all")
+        private = product.whispers(BOB)[-1]
+        await product.people.click(
+            BOB, INCIDENT, private.ts, "approve", forge=True, value="ABCDE:0000"
+        )
+        await desks.soon(lambda: "no request ABCDE" in product.whispers(BOB)[-1].text)
+        await product.people.click(BOB, INCIDENT, private.ts, "approve")
+        text = await product.until(lambda text: text.startswith("FLAT"))
+        assert text.startswith("FLAT: 3 of 3 accounts")
+        assert product.left() == 0
 
 
 async def test_button_of_another_message_or_another_plan_does_nothing(tmp_path: Path):

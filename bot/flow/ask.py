@@ -110,7 +110,7 @@ def _in_the_way(desk: Desk, request: Request, requester: Actor) -> Said:
     ago = int((desk.clock.now() - request.posted_at).total_seconds())
     who = request.requester.name
     if request.requester.person_id == requester.person_id:
-        text = f"Your request {request.id} is still pending: approve, wait for it or withdraw it."
-    else:
-        text = f"{who} asked for the same {ago} s ago: request {request.id}. You can answer it."
+        text = f"Your request {request.id} is still pending: wait for its approval or withdraw it."
+        return Said(code="yours_pending", text=text, request=request, is_refusal=True)
+    text = f"{who} asked for the same {ago} s ago: request {request.id}. You can answer it here."
     return Said(code="already_pending", text=text, request=request, is_refusal=True)

@@ -22,7 +22,7 @@ class Said:
     """What a door should say to whoever acted."""
 
     code: str
-    """For tests and telemetry: `submitted`, `already_pending`, `not_you`, `started`, …"""
+    """For tests and telemetry: `submitted`, `already_pending`, `yours_pending`, `started`, …"""
     text: str
     request: Request | None = None
     is_refusal: bool = False

@@ -55,9 +55,7 @@ def card(view: CardView) -> Message:
     blocks += [_section(line) for line in _packed(lines[1:])]
     blocks.append(_context(_small_print(view)))
     if buttons := _buttons(view):
-        blocks.append(
-            {"type": "actions", "block_id": f"act-{view.request.id}", "elements": buttons}
-        )
+        blocks.append(_actions(view.request, buttons))
     return _message([*lines, *_small_print(view)], blocks)
 
 
@@ -91,6 +89,15 @@ def plain(said: str, remedy: str = "") -> Message:
     """Draw a short answer for one person, such as a refusal and what to do instead."""
     line = text.cut(text.escape(f"{said} {remedy}".strip()), SECTION_MAX)
     return _message([line], [_section(line)])
+
+
+def led(said: str, where: str, request: Request | None = None) -> Message:
+    """Draw a short answer that leads to a card; with a request, with the buttons to answer it."""
+    line = f"{text.escape(said)} See {where}."
+    found = [_section(line)]
+    if request is not None:
+        found.append(_actions(request, _answers(request)))
+    return _message([line], found)
 
 
 def plain_lines(said: str) -> Message:
@@ -268,16 +275,23 @@ def _buttons(view: CardView) -> list[Block]:
     value = f"{request.id}:{request.digest}"
     match request.state:
         case RequestState.PENDING:
-            approve = _button("approve", "Approve cancel", value, style="danger")
-            approve["confirm"] = _confirm(request)
-            deny = _button("deny", "Deny", value)
-            return [approve, deny, _button("withdraw", "Withdraw", value)]
+            return [*_answers(request), _button("withdraw", "Withdraw", value)]
         case RequestState.RUNNING if request.chase_stopped_by is None and _is_judged(view):
             return [_button("stop_chase", "Stop the chase", value)]
         case RequestState.EXPIRED:
             return [_button("ask_again", "Ask again", value)]
         case _:
             return []
+
+
+def _answers(request: Request) -> list[Block]:
+    value = f"{request.id}:{request.digest}"
+    approve = _button("approve", "Approve cancel", value, style="danger")
+    return [approve | {"confirm": _confirm(request)}, _button("deny", "Deny", value)]
+
+
+def _actions(request: Request, buttons: list[Block]) -> Block:
+    return {"type": "actions", "block_id": f"act-{request.id}", "elements": buttons}
 
 
 def _is_judged(view: CardView) -> bool:

@@ -17,7 +17,9 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.errors import ConfigError
 
-SCOPES = frozenset({"commands", "chat:write", "users:read", "usergroups:read"})
+SCOPES = frozenset(
+    {"commands", "chat:write", "users:read", "usergroups:read", "channels:read", "groups:read"}
+)
 """What this program calls: nothing else is asked for."""
 CALL_S = 8.0
 """Total seconds of one Slack call; slack_sdk ignores its own timeout once a session is shared."""
@@ -30,6 +32,8 @@ class Identity:
     team_id: str
     bot_user_id: str
     bot_id: str
+    url: str
+    """Of the workspace, such as `https://desk.slack.com/`: messages are linked under it."""
 
 
 def word_of(error: SlackApiError) -> str:
@@ -77,6 +81,7 @@ async def identify(client: AsyncWebClient) -> Identity:
         team_id=str(reply["team_id"]),
         bot_user_id=str(reply["user_id"]),
         bot_id=str(reply["bot_id"]),
+        url=str(reply.get("url", "")),
     )
 
 

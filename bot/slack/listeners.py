@@ -147,7 +147,16 @@ async def _ask(counter: Counter, body: Body, typed: Cancel) -> Message:
     if said.request is not None and said.code in {"submitted", "started"}:
         request = said.request
         counter.spawn("preview", lambda: answers.count(desk, counter.previewer, request))
-    return _said(said)
+    return await _led(counter, said)
+
+
+async def _led(counter: Counter, said: Said) -> Message:
+    """Answer who asked with the way to the card; whoever asked second may answer right there."""
+    if said.request is None:
+        return _said(said)
+    where = await counter.presenter.where(said.request)
+    answerable = said.request if said.code == "already_pending" else None
+    return blocks.led(said.text, where, answerable)
 
 
 async def _dry_run(counter: Counter, body: Body, typed: Cancel) -> Message:
@@ -179,11 +188,15 @@ _Act = Callable[[Counter, Body, Click], Awaitable[Message | None]]
 
 
 async def _click(counter: Counter, body: Body, act: _Act) -> Message | None:
-    """Translate a click; only the one live card of a request counts."""
+    """Translate a click; only the one live card of a request counts.
+
+    Or an answer that one person alone was shown: Slack says which it is, and no void card is one.
+    """
     request_id, _, digest = str(body["actions"][0].get("value", "")).partition(":")
     container = body.get("container") or {}
     place = (str(container.get("channel_id")), str(container.get("message_ts")))
-    if await counter.presenter.live_card(request_id) != place:
+    is_card = await counter.presenter.live_card(request_id) == place
+    if not is_card and container.get("is_ephemeral") is not True:
         return blocks.plain(
             "This is not the live card of that request.", "Use the buttons of the newest card."
         )

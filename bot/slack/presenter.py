@@ -111,6 +111,7 @@ class Surroundings:
     messages: MessageStore
     clock: Clock
     incident_channel: str
+    workspace_url: str
     judge: Callable[[Request, tuple[Vote, ...]], Decision]
     """Judges votes from snapshots, for display only."""
     pause_s: float = 1.0
@@ -143,6 +144,14 @@ class Presenter:
         """Return (channel, ts) of the one card whose buttons count."""
         sent = await self._around.messages.find(Place(request_id=request_id, kind=Kind.CARD))
         return (sent.channel, sent.ts) if sent else None
+
+    async def where(self, request: Request) -> str:
+        """Return mrkdwn that leads to a request's card, or to its channel while there is none."""
+        card = await self.live_card(request.id)
+        if card is None:
+            return f"<#{request.channel}>"
+        channel, ts = card
+        return f"<{self._around.workspace_url}archives/{channel}/p{ts.replace('.', '')}|its card>"
 
     async def whisper(self, channel: str, user: str, message: Message) -> None:
         """Tell one person something in a channel; best effort, never raises."""

@@ -111,7 +111,7 @@ async def test_token_that_slack_refuses_and_scope_that_is_missing_are_named():
             with pytest.raises(ConfigError, match="Slack refuses the bot token: invalid_auth"):
                 await connection.identify(client)
         async with connection.open_client(workspace.app.bot_token, url) as client:
-            with pytest.raises(ConfigError, match="lacks the scope usergroups:read"):
+            with pytest.raises(ConfigError, match="lacks the scope channels:read, groups:read, "):
                 await connection.identify(client)
     async with connection.open_client("xoxb-x", "http://127.0.0.1:1/api/") as client:
         with pytest.raises(ConfigError, match="cannot be reached"):

@@ -106,6 +106,7 @@ async def opened(kept: Kept | None = None, slack: Workspace | None = None) -> As
             messages=found,
             clock=SystemClock(),
             incident_channel=INCIDENT,
+            workspace_url="https://sandbox.slack.com/",
             judge=lambda *_: Decision(verdict=Verdict.PENDING, reasons=()),
             pause_s=0.05,
         )
