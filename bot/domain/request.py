@@ -62,6 +62,20 @@ TRANSITIONS: Mapping[RequestState, frozenset[RequestState]] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """What a preview knows of one target, at posting."""
+
+    account: str
+    orders: int | None
+    """How many would be cancelled; None: unknown."""
+    is_at_least: bool = False
+    protective: int = 0
+    """How many are stops, TP/SL, trailing or reduce-only; they stay if the plan keeps them."""
+    why: str = ""
+    """Why it is unknown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """A plan that someone asked for. Times are aware UTC."""
 
@@ -82,8 +96,8 @@ class Request:
     expires_at: datetime
     consent_s: float
     """Seconds from the deciding click to consent end."""
-    counts: tuple[tuple[str, int | None], ...] | None = None
-    """Open orders per account at posting; None inside: unknown; None: not counted yet."""
+    counts: tuple[Count, ...] | None = None
+    """None: not counted yet."""
     notes: tuple[str, ...] = ()
     """Warnings for the card, such as a rule that nobody can fill."""
     decided_at: datetime | None = None

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from adapters.contract import Venue
 from bot.domain.event import Event
-from bot.domain.request import Request, RequestState
+from bot.domain.request import Count, Request, RequestState
 from bot.domain.result import TargetStatus
 from policies.model import Actor, Vote
 
@@ -120,7 +120,7 @@ class RequestStore(Protocol):
     async def counted(
         self,
         request_id: str,
-        counts: Sequence[tuple[str, int | None]],
+        counts: Sequence[Count],
         *,
         notes: Sequence[str] = (),
     ) -> Request | None:

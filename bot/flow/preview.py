@@ -8,29 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from adapters.contract import Purpose, VenueError
+from adapters.contract import Protective, Purpose, VenueError
 from bot.domain.errors import SecretError
 from bot.domain.limits import Limits
 from bot.domain.plan import Plan, Target
+from bot.domain.request import Count
 from bot.flow.ports import Clock, KeySource, Venues
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Count:
-    """What a preview knows of one target."""
-
-    account: str
-    orders: int | None
-    """None: unknown."""
-    is_at_least: bool = False
-    protective: int = 0
-    """How many of them are stops, TP/SL, trailing or reduce-only."""
-    why: str = ""
-    """Why it is unknown."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -81,15 +68,18 @@ class Previewer:
             if facts.account_uid != target.uid:
                 why = f"read key belongs to UID {facts.account_uid}"
                 return Count(account=target.account, orders=None, why=why)
-            reading = await adapter.open_orders(target.scope, pages_max=self.limits.pages_max)
+            everything = replace(target.scope, protective=Protective.CANCEL)
+            reading = await adapter.open_orders(everything, pages_max=self.limits.pages_max)
         except (SecretError, VenueError) as error:
             return Count(account=target.account, orders=None, why=error.user_message)
         if reading.unread and not reading.orders:
             why = reading.unread[0].error.user_message
             return Count(account=target.account, orders=None, why=why)
+        protective = sum(order.is_protective for order in reading.orders)
+        stay = protective if target.scope.protective is Protective.KEEP else 0
         return Count(
             account=target.account,
-            orders=len(reading.orders),
+            orders=len(reading.orders) - stay,
             is_at_least=bool(reading.unread or reading.has_more),
-            protective=sum(order.is_protective for order in reading.orders),
+            protective=protective,
         )

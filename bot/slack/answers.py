@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from adapters.contract import Protective
 from bot.domain import result as results
 from bot.domain.plan import Plan
-from bot.domain.request import Request, RequestState
+from bot.domain.request import Count, Request, RequestState
 from bot.flow.desk import Desk
-from bot.flow.preview import Count, Previewer
+from bot.flow.preview import Previewer
 from bot.slack import blocks, text
 from bot.slack.blocks import Message
 from policies import evaluate
@@ -58,9 +59,8 @@ def policy(desk: Desk) -> Message:
 
 def dry_run(plan: Plan, counts: Sequence[Count]) -> Message:
     """Say what would be cancelled; what could not be counted is "unknown"."""
-    known = [count.orders for count in counts if count.orders is not None]
     unknown = sum(count.orders is None for count in counts)
-    total = f"{sum(known):,} open orders" if known else "no count"
+    total = f"{blocks.total(counts)} open orders" if unknown < len(counts) else "no count"
     more = f", {text.plural(unknown, 'account')} unknown" if unknown else ""
     found = [f"*Dry run*: {total}{more}. No cancel was sent."]
     by_account = {target.account: target for target in plan.targets}
@@ -69,9 +69,10 @@ def dry_run(plan: Plan, counts: Sequence[Count]) -> Message:
         if count.orders is None:
             found.append(f"{name}: unknown, {text.cut(text.escape(count.why), 200)}")
             continue
-        bound = "at least " if count.is_at_least else ""
-        stops = f", of them {count.protective:,} stops, TP/SL or reduce-only"
-        found.append(f"{name}: {bound}{count.orders:,}{stops if count.protective else ''}")
+        is_kept = by_account[count.account].scope.protective is Protective.KEEP
+        stops = f"{count.protective:,} stops, TP/SL or reduce-only"
+        also = f", beside {stops} that stay" if is_kept else f", of them {stops}"
+        found.append(f"{name}: {blocks.total([count])}{also if count.protective else ''}")
     if plan.left_out:
         found.append(f"Not yours: {text.escape(text.names(plan.left_out))}")
     return blocks.lines(found)
@@ -88,8 +89,7 @@ async def count(desk: Desk, previewer: Previewer, request: Request) -> None:
         accounts = [target.for_policy() for target in request.plan.targets]
         reasons = evaluate.unsatisfiable(desk.policy, accounts, request.requester, roster)
         notes = tuple(reason.text for reason in reasons)
-    found = [(entry.account, entry.orders) for entry in counts]
-    if await desk.store.counted(request.id, found, notes=notes) is not None:
+    if await desk.store.counted(request.id, counts, notes=notes) is not None:
         desk.changed(request.id)
 
 

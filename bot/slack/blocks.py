@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from adapters.contract import Protective
 from bot.domain import result as results
 from bot.domain.plan import Target
-from bot.domain.request import Request, RequestState
+from bot.domain.request import Count, Request, RequestState
 from bot.domain.result import Outcome, TargetResult, TargetStatus
 from bot.slack import text
 from policies.model import Answer, Decision, Verdict, Vote
@@ -77,7 +78,7 @@ def venue_reply(request: Request, venue: str, statuses: Sequence[TargetStatus]) 
     mine = [status.result for status in statuses if status.venue == venue and status.result]
     flat = sum(result.outcome is Outcome.FLAT for result in mine)
     lines = [f"*{text.escape(venue)}: {flat} of {len(mine)} accounts FLAT*"]
-    before = dict(request.counts or ())
+    before = _before(request)
     lines += _cut_list([_result_line(result, before.get(result.account)) for result in mine])
     blind = dict.fromkeys(sentence for result in mine for sentence in result.blind_to)
     if blind:
@@ -145,7 +146,7 @@ def _facts(view: CardView) -> list[str]:
     if not request.plan.is_symbols_checked:
         asked.append("*Symbols unchecked*: the venue's list could not be had. Check the spelling.")
     asked.append(f"*Open orders* {_counts(request)}")
-    asked.append(f"*Stops, TP/SL, reduce-only* {_protective(request.plan.targets)}")
+    asked.append(f"*Stops, TP/SL, reduce-only* {_protective(request)}")
     not_covered = dict.fromkeys(
         f"{target.account}: {what}"
         for target in request.plan.targets
@@ -175,21 +176,46 @@ def _scope(target: Target) -> str:
 def _counts(request: Request) -> str:
     if request.counts is None:
         return "being counted"
-    known = [count for _, count in request.counts if count is not None]
-    unknown = [account for account, count in request.counts if count is None]
-    words = [f"{sum(known):,} when asked"] if known else []
+    unknown = [count.account for count in request.counts if count.orders is None]
+    words = [f"{total(request.counts)} when asked"] if len(unknown) < len(request.counts) else []
     if unknown:
         words.append(f"unknown for {text.escape(text.names(unknown))}")
     return ", ".join(words)
 
 
-def _protective(targets: Sequence[Target]) -> str:
-    kept = [target.account for target in targets if target.scope.protective.value == "keep"]
-    if not kept:
-        return "go too: positions lose their stops"
-    if len(kept) == len(targets):
-        return "stay"
-    return f"stay on {text.escape(text.names(kept))}; go elsewhere"
+def total(counts: Sequence[Count]) -> str:
+    """Write how many orders are known of: `1,176`, or `at least 1,176` where a page is missing."""
+    known = [count for count in counts if count.orders is not None]
+    bound = "at least " if any(count.is_at_least for count in known) else ""
+    return f"{bound}{sum(count.orders or 0 for count in known):,}"
+
+
+def _before(request: Request) -> dict[str, str]:
+    counts = request.counts or ()
+    return {count.account: total([count]) for count in counts if count.orders is not None}
+
+
+def _protective(request: Request) -> str:
+    """Say how many protective orders go and how many stay, as far as they were counted."""
+    targets = request.plan.targets
+    kept = [target.account for target in targets if target.scope.protective is Protective.KEEP]
+    gone = [target.account for target in targets if target.account not in kept]
+    parts = []
+    if kept:
+        where = f" on {text.escape(text.names(kept))}" if gone else ""
+        parts.append(f"{_how_many(request, kept)}stay{where}")
+    if gone:
+        where = " elsewhere" if kept else ""
+        parts.append(f"{_how_many(request, gone)}go{where}: positions lose their stops")
+    return "; ".join(parts)
+
+
+def _how_many(request: Request, accounts: Sequence[str]) -> str:
+    if request.counts is None:
+        return ""
+    counts = [count for count in request.counts if count.account in accounts]
+    is_bound = any(count.orders is None or count.is_at_least for count in counts)
+    return f"{'at least ' if is_bound else ''}{sum(count.protective for count in counts):,} "
 
 
 def _standing(view: CardView) -> list[str]:
@@ -207,7 +233,7 @@ def _standing(view: CardView) -> list[str]:
     if request.chase_stopped_by is not None:
         said.append(f"*Chase stopped* by {text.escape(request.chase_stopped_by)}")
     if request.state in {RequestState.FINISHED, RequestState.INTERRUPTED}:
-        before = dict(request.counts or ())
+        before = _before(request)
         report = results.summarise(view.statuses)
         said += _cut_list(
             [_result_line(result, before.get(result.account)) for result in report.results]
@@ -242,13 +268,12 @@ def _status_line(status: TargetStatus) -> str:
     return ", ".join(words)
 
 
-def _result_line(result: TargetResult, before: int | None) -> str:
+def _result_line(result: TargetResult, before: str | None) -> str:
     bound = "at least " if result.is_at_least else ""
     after = "unknown" if result.open_after is None else f"{bound}{result.open_after:,}"
-    known = "unknown" if before is None else f"{before:,}"
     words = [
         f"*{text.escape(result.account)}: {result.outcome.value}* after {result.seconds:.1f} s",
-        f"before {known}, accepted {result.accepted:,}, open now {after}",
+        f"before {before or 'unknown'}, accepted {result.accepted:,}, open now {after}",
     ]
     if result.cause:
         words.append(text.cut(text.escape(result.cause), 300))

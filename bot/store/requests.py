@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, or_, select, update
 
 from bot.domain.event import Event
-from bot.domain.request import TRANSITIONS, IllegalTransition, Request, RequestState
+from bot.domain.request import TRANSITIONS, Count, IllegalTransition, Request, RequestState
 from bot.domain.result import TargetStatus
 from bot.flow.ports import Claim, Start, Submitted
 from bot.store import deliveries, events, rows, tables, targets
@@ -78,12 +78,12 @@ class Requests:
     async def counted(
         self,
         request_id: str,
-        counts: Sequence[tuple[str, int | None]],
+        counts: Sequence[Count],
         *,
         notes: Sequence[str] = (),
     ) -> Request | None:
         """Store the preview of a request, and what its card warns of; None if it ended."""
-        values = {"counts": [list(count) for count in counts], "notes": list(notes)}
+        values = {"counts": [rows.pack(count) for count in counts], "notes": list(notes)}
         return await self._writer.run(lambda c: _counted(c, request_id, values))
 
     async def stop_chase(self, request_id: str, *, by: str, event: Event) -> Request | None:

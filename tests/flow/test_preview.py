@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
-from adapters.contract import Capabilities, VenueOutcomeUnknown
+from adapters.contract import Capabilities, Protective, VenueOutcomeUnknown
 from bot.domain.errors import SecretError
 from bot.domain.limits import Limits
 from bot.domain.plan import Plan, Target
-from bot.flow.preview import Count, Previewer
+from bot.domain.request import Count
+from bot.flow.preview import Previewer
 from tests.fakes import clock as clocks
 from tests.fakes.run import Keys, OneVenue, target
 from tests.fakes.venue import CAPABILITIES, Book, FakeVenue, order
@@ -43,6 +44,13 @@ def book(*ids: str, **more: object) -> Book:
 def test_orders_and_protective_ones_are_counted():
     found, _ = count(readable("a"), a=book("1", "stop-1"))
     assert found == (Count(account="a", orders=2, protective=1),)
+
+
+def test_protective_orders_that_stay_are_counted_beside_those_that_go():
+    keeping = readable("a")
+    keeping = replace(keeping, scope=replace(keeping.scope, protective=Protective.KEEP))
+    found, _ = count(keeping, a=book("1", "stop-1", "stop-2"))
+    assert found == (Count(account="a", orders=1, protective=2),)
 
 
 def test_what_cannot_be_counted_is_unknown_with_its_reason():

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from bot.domain.request import Request, RequestState
+from bot.domain.request import Count, Request, RequestState
 from bot.domain.result import Outcome, Phase, Residual, TargetResult, TargetStatus
 from bot.sandbox.slack import api
 from bot.sandbox.slack.workspace import Workspace
@@ -19,6 +19,10 @@ from tests.policies.people import BOB, approval, denial
 def request(count: int = 1, **more: object) -> Request:
     found = run.request(*(run.target(f"acc-{n:03}") for n in range(count)))
     return replace(found, **more)  # type: ignore[arg-type]
+
+
+def counted(*orders: int | None) -> tuple[Count, ...]:
+    return tuple(Count(account=f"acc-{n:03}", orders=count) for n, count in enumerate(orders))
 
 
 def judged(account: str, outcome: Outcome, **more: object) -> TargetStatus:
@@ -50,7 +54,7 @@ def test_pending_card_says_who_what_why_and_who_can_answer():
         "*Why* runaway quoter",
         "*Accounts* acc-000 (bybit)",
         "*Open orders* being counted",
-        "*Stops, TP/SL, reduce-only* go too: positions lose their stops",
+        "*Stops, TP/SL, reduce-only* go: positions lose their stops",
         "*Needs* 1 of risk (rule prod), not alice",
         "Nothing here stops a bot from placing new orders. Positions are not read.",
         "Not seen by cancelall: trading bots.",
@@ -61,8 +65,10 @@ def test_pending_card_says_who_what_why_and_who_can_answer():
 
 
 def test_counts_never_hide_the_unknown():
-    found = request(2, state=RequestState.PENDING, counts=(("acc-000", 7), ("acc-001", None)))
+    found = request(2, state=RequestState.PENDING, counts=counted(7, None))
     assert "*Open orders* 7 when asked, unknown for acc-001" in card(found).text
+    at_least = (Count(account="acc-000", orders=7, is_at_least=True),)
+    assert "*Open orders* at least 7 when asked" in card(replace(found, counts=at_least)).text
 
 
 def test_running_card_offers_to_stop_the_chase_only_once_something_rests():
@@ -140,9 +146,18 @@ def test_what_protective_orders_do_is_said_for_each_mixture():
     kept = replace(one, account="b", scope=replace(one.scope, protective=Protective.KEEP))
     found = request(state=RequestState.PENDING)
     mixed = replace(found, plan=replace(found.plan, targets=(one, kept)))
-    assert "stay on b; go elsewhere" in card(mixed).text
-    alone = replace(found, plan=replace(found.plan, targets=(kept,)))
-    assert "*Stops, TP/SL, reduce-only* stay" in card(alone).text
+    label = "*Stops, TP/SL, reduce-only*"
+    assert f"{label} stay on b; go elsewhere: positions lose their stops" in card(mixed).text
+    counts = (
+        Count(account="a", orders=9, protective=4),
+        Count(account="b", orders=1, protective=2, is_at_least=True),
+    )
+    numbered = card(replace(mixed, counts=counts)).text
+    assert f"{label} at least 2 stay on b; 4 go elsewhere: positions lose their stops" in numbered
+    alone = replace(found, plan=replace(found.plan, targets=(kept,)), counts=counts[1:])
+    assert f"{label} at least 2 stay\n" in card(alone).text
+    going = replace(found, plan=replace(found.plan, targets=(one,)), counts=counts[:1])
+    assert f"{label} 4 go: positions lose their stops\n" in card(going).text
 
 
 def test_board_and_venue_reply_say_where_every_account_stands():
@@ -159,7 +174,7 @@ def test_board_and_venue_reply_say_where_every_account_stands():
     board = blocks.board((troubled,))
     assert "a: cancelling, open at least 5, 9 accepted, round 2, too fast" in board.text
     reply = blocks.venue_reply(
-        request(counts=(("acc-000", 8),)),
+        request(counts=counted(8)),
         "bybit",
         (judged("acc-000", Outcome.NOT_SENT, open_after=None, remedy="Assume live."),),
     )
@@ -169,7 +184,7 @@ def test_board_and_venue_reply_say_where_every_account_stands():
 
 async def test_200_accounts_and_a_long_reason_stay_within_slacks_limits():
     """The sandbox Slack enforces them as Slack does."""
-    long = request(200, reason="&<x>" * 1500, counts=tuple((f"acc-{n:03}", n) for n in range(200)))
+    long = request(200, reason="&<x>" * 1500, counts=counted(*range(200)))
     statuses = tuple(
         judged(f"acc-{n:03}", Outcome.RESIDUAL, open_after=3, cause="c" * 900, remedy="r" * 900)
         for n in range(200)

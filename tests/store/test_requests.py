@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bot.domain.event import EventKind
-from bot.domain.request import TRANSITIONS, IllegalTransition, Request, RequestState
+from bot.domain.request import TRANSITIONS, Count, IllegalTransition, Request, RequestState
 from bot.domain.result import Phase, TargetStatus
 from bot.flow.ports import Claim
 from bot.store import engine
@@ -261,12 +261,16 @@ async def test_denied_request_cannot_start(store: Store):
 
 async def test_preview_is_stored_until_the_request_has_ended(store: Store):
     await values.submit(store)
-    counted = await store.requests.counted("K7Q2M", [("alpha", 3), ("beta", None)], notes=["!"])
-    assert counted.counts == (("alpha", 3), ("beta", None))
+    counts = (
+        Count(account="alpha", orders=3, is_at_least=True, protective=2),
+        Count(account="beta", orders=None, why="no read key"),
+    )
+    counted = await store.requests.counted("K7Q2M", counts, notes=["!"])
+    assert counted.counts == counts
     assert counted.notes == ("!",)
     await _end(store, S.PENDING, S.DENIED)
-    assert await store.requests.counted("K7Q2M", [("alpha", 9)]) is None
-    assert (await store.requests.find("K7Q2M")).counts == (("alpha", 3), ("beta", None))
+    assert await store.requests.counted("K7Q2M", [Count(account="alpha", orders=9)]) is None
+    assert (await store.requests.find("K7Q2M")).counts == counts
 
 
 async def test_chase_is_stopped_once_and_only_while_running(store: Store):
