@@ -170,9 +170,10 @@ async def serving(config: Config) -> AsyncIterator[Serving]:
             venues=venues,
             background=background,
         )
-        desk, presenter = _desk(parts, runner, owner)
+        people = _people(parts)
+        desk, presenter = _desk(parts, people, runner, owner)
         slack = connection.build_app(client, config.signing_secret.get_secret_value(), me, token)
-        listeners.register(slack, _counter(parts, desk, presenter))
+        listeners.register(slack, _counter(parts, people, desk, presenter))
         slack_part = config.file.slack
         url = await enter(web.listening(web.build(slack), slack_part.host, slack_part.port))
         background.spawn("resume", lambda: tick.resume(desk))
@@ -206,16 +207,19 @@ async def _connect(config: Config, stack: AsyncExitStack) -> dict[tuple[str, str
     return links
 
 
-def _desk(parts: Parts, runner: Runner, owner: str) -> tuple[Desk, Presenter]:
-    """Join the desk and its presenter, each of which tells the other."""
-    config = parts.config
-    roles = config.policy.roles.values()
-    people = SlackPeople(
+def _people(parts: Parts) -> SlackPeople:
+    roles = parts.config.policy.roles.values()
+    return SlackPeople(
         client=parts.client,
         clock=parts.clock,
         groups=frozenset(group for role in roles for group in role.groups),
         call_s=parts.limits.people_call_s,
     )
+
+
+def _desk(parts: Parts, people: SlackPeople, runner: Runner, owner: str) -> tuple[Desk, Presenter]:
+    """Join the desk and its presenter, each of which tells the other."""
+    config = parts.config
     desk = Desk(
         store=parts.store.requests,
         people=people,
@@ -242,10 +246,11 @@ def _desk(parts: Parts, runner: Runner, owner: str) -> tuple[Desk, Presenter]:
     return desk, presenter
 
 
-def _counter(parts: Parts, desk: Desk, presenter: Presenter) -> Counter:
+def _counter(parts: Parts, people: SlackPeople, desk: Desk, presenter: Presenter) -> Counter:
     slack = parts.config.file.slack
     return Counter(
         desk=desk,
+        people=people,
         presenter=presenter,
         previewer=Previewer(
             keys=parts.keys, venues=parts.venues, clock=parts.clock, limits=parts.limits

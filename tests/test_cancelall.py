@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,22 @@ async def test_approver_removed_from_the_group_before_the_click_does_not_count(t
         answer = await product.press(BOB, "approve")
         assert answer == ["bob is in none of the roles that approve this: risk."]
         assert product.left() == 117
+
+
+async def test_slacks_news_of_a_removal_voids_what_was_known(tmp_path: Path):
+    async with desks.open_product(tmp_path) as product:
+        before = datetime.now(UTC)
+        event = {
+            "type": "subteam_members_changed",
+            "subteam_id": "S0RISK",
+            "removed_users": [BOB],
+            "removed_users_count": 1,
+        }
+        delivered = await product.people.event(event)
+        assert delivered.status == 200
+        assert product.bot.desk.people.was_removed(BOB, since=before)
+        assert not product.bot.desk.people.was_removed(ALICE, since=before)
+        assert not product.bot.desk.people.was_removed(BOB, since=datetime.now(UTC))
 
 
 async def test_double_click_and_redelivery_start_one_run(tmp_path: Path):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from bot.domain import plan as plans
@@ -88,12 +88,15 @@ async def decide(desk: Desk, request_id: str, *, just_read: Actor | None = None)
         if changed := plans.changes(request.plan, desk.directory):
             return await desks.end(desk, request, to=RequestState.EXPIRED, why="; ".join(changed))
         votes = await desk.store.votes(request_id)
-        fresh = await _read_again(desk, votes, just_read)
+        fresh, stood_in = await _read_again(desk, votes, just_read)
         await _keep_answers(desk, request, votes, fresh)
         decision = judge(desk, request, fresh)
         match decision.verdict:
             case Verdict.ALLOWED:
-                if started := await _start(desk, request, decision, votes_seen=len(votes)):
+                judged = Judged(
+                    request=request, decision=decision, votes_seen=len(votes), stood_in=stood_in
+                )
+                if started := await _start(desk, judged):
                     return started
             case Verdict.DENIED:
                 why = " ".join(reason.text for reason in decision.reasons)
@@ -119,8 +122,13 @@ def judge(desk: Desk, request: Request, votes: Sequence[Vote]) -> Decision:
 
 async def _read_again(
     desk: Desk, votes: Sequence[Vote], just_read: Actor | None
-) -> tuple[Vote, ...]:
-    """Re-read every voter's standing, side by side; a fresh enough snapshot stands in."""
+) -> tuple[tuple[Vote, ...], tuple[Actor, ...]]:
+    """Re-read every voter's standing, side by side; a fresh enough snapshot stands in.
+
+    Returns:
+        The votes with today's actors, and those actors whose snapshot stood in.
+    """
+    stood_in: list[Actor] = []
     read: dict[str, Actor] = {}
     if just_read is not None:
         read[just_read.user_id] = just_read
@@ -130,8 +138,8 @@ async def _read_again(
                 read.setdefault(cast.actor.user_id, cast.actor)
             elif cast.actor.user_id not in read:
                 read[cast.actor.user_id] = cast.actor
-                group.create_task(_read_one(desk, cast.actor, read))
-    return tuple(replace(cast, actor=read[cast.actor.user_id]) for cast in votes)
+                group.create_task(_read_one(desk, cast.actor, read, stood_in))
+    return tuple(replace(cast, actor=read[cast.actor.user_id]) for cast in votes), tuple(stood_in)
 
 
 def _has_lapsed(desk: Desk, cast: Vote) -> bool:
@@ -153,19 +161,39 @@ async def _keep_answers(
             await desk.store.cast(now, event=event, delivery=delivery)
 
 
-async def _read_one(desk: Desk, known: Actor, read: dict[str, Actor]) -> None:
+async def _read_one(
+    desk: Desk, known: Actor, read: dict[str, Actor], stood_in: list[Actor]
+) -> None:
     now = await desk.people.actor(known.user_id, team_id=known.team_id)
-    if now.read_at is None and known.read_at is not None:
-        age_s = (desk.clock.now() - known.read_at).total_seconds()
-        if age_s <= desk.policy.membership_max_age_s:
-            return  # Slack cannot tell now; what it said a moment ago counts.
-    read[known.user_id] = now
+    if now.read_at is None and _may_stand_in(desk, known):
+        stood_in.append(known)  # Slack cannot tell now; what it said a moment ago counts.
+    else:
+        read[known.user_id] = now
 
 
-async def _start(desk: Desk, request: Request, decision: Decision, votes_seen: int) -> Said | None:
+def _may_stand_in(desk: Desk, known: Actor) -> bool:
+    if known.read_at is None:
+        return False
+    age_s = (desk.clock.now() - known.read_at).total_seconds()
+    is_removed = desk.people.was_removed(known.user_id, since=known.read_at)
+    return age_s <= desk.policy.membership_max_age_s and not is_removed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What was judged before the swap, so that the swap can tell whether it still holds."""
+
+    request: Request
+    decision: Decision
+    votes_seen: int
+    stood_in: tuple[Actor, ...]
+    """Counted by a snapshot, because Slack did not answer."""
+
+
+async def _start(desk: Desk, judged: Judged) -> Said | None:
     """Swap PENDING for RUNNING; None if a vote came in between and all must be judged again."""
-    now = desk.clock.now()
-    facts = desks.sendable(request) | {"approvers": list(decision.counted)}
+    now, request = desk.clock.now(), judged.request
+    facts = desks.sendable(request) | {"approvers": list(judged.decision.counted)}
     start = Start(
         request_id=request.id,
         decided_at=now,
@@ -173,8 +201,13 @@ async def _start(desk: Desk, request: Request, decision: Decision, votes_seen: i
         consent_ends_at=now + timedelta(seconds=request.consent_s),
         event=desks.event(desk, EventKind.RUN_STARTED, request, None, facts),
         owner=desk.owner,
+        notes=tuple(
+            f"Membership of {actor.name} as of {actor.read_at:%H:%M:%S} UTC: "
+            "Slack did not answer at the deciding vote."
+            for actor in judged.stood_in
+        ),
     )
-    started = await desk.store.start(start, votes_seen=votes_seen)
+    started = await desk.store.start(start, votes_seen=judged.votes_seen)
     if started is None:
         found = await desk.store.find(request.id)
         if found is None or found.state is not RequestState.PENDING:

@@ -51,6 +51,8 @@ class Start:
     consent_ends_at: datetime
     event: Event
     owner: str
+    notes: tuple[str, ...] = ()
+    """What the card has to add."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +126,7 @@ class RequestStore(Protocol):
         *,
         notes: Sequence[str] = (),
     ) -> Request | None:
-        """Store the preview of a request, and what its card has to warn of; None if it ended."""
+        """Store the preview of a request, and add what its card has to warn of; None if ended."""
         ...
 
     async def stop_chase(self, request_id: str, *, by: str, event: Event) -> Request | None:
@@ -197,6 +199,10 @@ class People(Protocol):
 
         For warnings only (a rule that nobody can fill): never for a decision.
         """
+        ...
+
+    def was_removed(self, user_id: str, *, since: datetime) -> bool:
+        """Tell whether somebody has been seen to leave a user group since then."""
         ...
 
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import aiohttp
@@ -49,6 +50,16 @@ class SlackPeople:
     call_s: float
     """Cap on reading one person, in seconds."""
     flights: dict[str, _Flight] = field(default_factory=dict)
+    removals: dict[str, datetime] = field(default_factory=dict)
+    """Who was seen to leave a user group, and when."""
+
+    def was_removed(self, user_id: str, *, since: datetime) -> bool:
+        """Tell whether somebody has been seen to leave a user group since then."""
+        return user_id in self.removals and self.removals[user_id] >= since
+
+    def removed(self, users: Iterable[str]) -> None:
+        """Take note that these people left a user group, as a reading or an event of Slack says."""
+        self.removals |= dict.fromkeys(users, self.clock.now())
 
     async def actor(self, user_id: str, *, team_id: str | None) -> Actor:
         """Read one person's standing now.
@@ -110,7 +121,9 @@ class SlackPeople:
                 reply = await self.client.api_call(
                     "usergroups.users.list", params={"usergroup": name}
                 )
-                flight.members = frozenset(reply.get("users") or ())
+                members = frozenset(reply.get("users") or ())
+                self.removed(flight.members - members)
+                flight.members = members
                 flight.began = began
             return flight.members
 

@@ -1,8 +1,8 @@
 """From Slack's deliveries to the flow: acknowledge, translate, call, answer.
 
-Owns the slash command, the buttons and the form for a denial. Never decides: what may happen is
-asked of `bot.flow.decide`. Every listener acknowledges first, hands its work to a task of its own
-and returns; Slack is never waited for before Slack has its answer.
+Owns the slash command, the buttons, the form for a denial, and the news of who left a user group.
+Never decides: what may happen is asked of `bot.flow.decide`. Every listener acknowledges first,
+hands its work to a task of its own and returns; Slack is never waited for before it has its answer.
 
 The clicker's workspace is taken from `body["user"]["team_id"]` and nowhere else: bolt's context
 holds the workspace that installed the app, also for an outsider's click in a shared channel.
@@ -30,6 +30,7 @@ from bot.flow.ports import StoreDown
 from bot.flow.preview import Previewer
 from bot.slack import answers, blocks
 from bot.slack.blocks import Message
+from bot.slack.identity import SlackPeople
 from bot.slack.presenter import Presenter, Spawn
 from policies.model import Answer
 
@@ -47,6 +48,7 @@ class Counter:
     """What the listeners work with."""
 
     desk: Desk
+    people: SlackPeople
     presenter: Presenter
     previewer: Previewer
     client: AsyncWebClient
@@ -67,6 +69,10 @@ def register(app: AsyncApp, counter: Counter) -> None:
 
     for action, act in _ACTIONS.items():
         _register_action(app, counter, action, act)
+
+    @app.event("subteam_members_changed")
+    async def on_members_changed(event: Body) -> None:
+        counter.people.removed(map(str, event.get("removed_users") or ()))
 
     @app.view(FORM)
     async def on_form(ack: Ack, body: Body) -> None:

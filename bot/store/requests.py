@@ -82,9 +82,8 @@ class Requests:
         *,
         notes: Sequence[str] = (),
     ) -> Request | None:
-        """Store the preview of a request, and what its card warns of; None if it ended."""
-        values = {"counts": [rows.pack(count) for count in counts], "notes": list(notes)}
-        return await self._writer.run(lambda c: _counted(c, request_id, values))
+        """Store the preview of a request, and add what its card warns of; None if it ended."""
+        return await self._writer.run(lambda c: _counted(c, request_id, counts, notes))
 
     async def stop_chase(self, request_id: str, *, by: str, event: Event) -> Request | None:
         """Record who stopped the chase; None if the request is not RUNNING or it was stopped."""
@@ -235,13 +234,14 @@ def _start(connection: Connection, start: Start, votes_seen: int, lease_s: float
         return None
     if not _are_the_votes(connection, start, votes_seen):
         return None
-    clocks = {
+    values = {
         "decided_at": start.decided_at.isoformat(),
         "verdict_at": start.verdict_at.isoformat(),
         "consent_ends_at": start.consent_ends_at.isoformat(),
+        "notes": [*request.notes, *start.notes],
     }
     states = (RequestState.PENDING, RequestState.RUNNING)
-    running = _move(connection, start.request_id, states, clocks, start.event)
+    running = _move(connection, start.request_id, states, values, start.event)
     if running is not None:
         targets.add(connection, running.id, running.plan)
         keys = targets.keys_of(running.plan)
@@ -264,11 +264,18 @@ def _are_the_votes(connection: Connection, start: Start, votes_seen: int) -> boo
     return approved and len(answers) == votes_seen
 
 
-def _counted(connection: Connection, request_id: str, values: dict[str, Any]) -> Request | None:
-    table = tables.requests
-    writing = update(table).where(table.c.id == request_id, table.c.state.in_(_OPEN))
-    if connection.execute(writing.values(values)).rowcount == 0:
+def _counted(
+    connection: Connection, request_id: str, counts: Sequence[Count], notes: Sequence[str]
+) -> Request | None:
+    request = _find(connection, request_id)
+    if request is None or request.state.value not in _OPEN:
         return None
+    values = {
+        "counts": [rows.pack(count) for count in counts],
+        "notes": [*request.notes, *notes],
+    }
+    table = tables.requests
+    connection.execute(update(table).where(table.c.id == request_id).values(values))
     return _find(connection, request_id)
 
 

@@ -55,6 +55,7 @@ class Folk:
     )
     unknown: set[str] = field(default_factory=set)
     asked: list[str] = field(default_factory=list)
+    removed: dict[str, datetime] = field(default_factory=dict)
 
     async def actor(self, user_id: str, *, team_id: str | None) -> Actor:
         self.asked.append(user_id)
@@ -65,6 +66,9 @@ class Folk:
 
     async def roster(self, users: frozenset[str], groups: frozenset[str]) -> None:
         return None
+
+    def was_removed(self, user_id: str, *, since: datetime) -> bool:
+        return user_id in self.removed and self.removed[user_id] >= since
 
 
 @dataclass
@@ -192,6 +196,36 @@ async def test_snapshot_stands_in_for_a_minute_when_slack_cannot_tell(
         }
         expected = RequestState.RUNNING if code == "started" else RequestState.PENDING
         assert await scene.state(request) is expected
+
+
+async def test_card_says_as_of_when_a_snapshot_counted(tmp_path: Path):
+    async with opened(tmp_path, text=TWO) as scene:
+        request = of(await scene.submit("mm"))
+        await scene.vote(request, BOB)
+        scene.clock.pass_by(59)
+        scene.folk.unknown.add("U0BOB")
+        await scene.vote(request, CAROL)
+        await scene.desk.store.counted(request.id, [], notes=["Nobody can fill a seat."])
+        found = await scene.desk.store.find(request.id)
+        assert found is not None
+        assert found.notes == (
+            "Membership of bob as of 03:00:00 UTC: Slack did not answer at the deciding vote.",
+            "Nobody can fill a seat.",
+        )
+
+
+@pytest.mark.parametrize(("removed_s", "state"), [(5, "PENDING"), (-5, "RUNNING")])
+async def test_snapshot_of_somebody_seen_to_be_removed_since_never_stands_in(
+    tmp_path: Path, removed_s: float, state: str
+):
+    async with opened(tmp_path, text=TWO) as scene:
+        request = of(await scene.submit("mm"))
+        await scene.vote(request, BOB)
+        scene.folk.removed["U0BOB"] = scene.clock.now() + timedelta(seconds=removed_s)
+        scene.clock.pass_by(10)
+        scene.folk.unknown.add("U0BOB")
+        await scene.vote(request, CAROL)
+        assert (await scene.state(request)).value == state
 
 
 async def test_unknown_voter_waits_and_counts_once_slack_can_tell(tmp_path: Path):

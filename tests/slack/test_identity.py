@@ -85,6 +85,17 @@ async def test_nobody_by_that_id_is_unknown():
         assert (await slack.actor("U0NOBODY", team_id=HOME)).read_at is None
 
 
+async def test_whoever_a_reading_no_longer_shows_was_removed():
+    workspace = desk()
+    async with people(workspace) as (slack, _):
+        before = (await slack.actor(BOB, team_id=HOME)).read_at
+        assert before is not None
+        assert not slack.was_removed(BOB, since=before)
+        workspace.set_members(RISK, [GINA])
+        await slack.actor(ALICE, team_id=HOME)
+        assert slack.was_removed(BOB, since=before)
+
+
 async def test_machine_is_known_without_asking_slack():
     async with people() as (slack, traffic):
         assert (await slack.actor("machine:grafana", team_id=None)).read_at is not None
