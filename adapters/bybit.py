@@ -10,8 +10,9 @@ Sources: bybit-exchange/docs, `docs/v5` as of 2026-07-24, read 2026-11-20.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,7 +21,14 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+)
 
 from adapters import bybit_calls as calls
 from adapters import bybit_listing as listings
@@ -52,6 +60,8 @@ ADDRESS = Window(name="address", calls=wire.ADDRESS_CALLS, per_s=wire.ADDRESS_S)
 LISTING_PAGES = 50
 LISTING_AGAIN_S = 3600.0
 LISTING_RETRY_S = 60.0
+LISTING_SOON_S = 5.0
+"""Least seconds between two attempts, however much a run wants the list."""
 
 Coin = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{2,20}$")]
 
@@ -60,10 +70,12 @@ class BybitSettings(BaseModel):
     """Settings of an account at Bybit."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    base_url: str = "https://api.bybit.com"
+    base_url: Annotated[str, AfterValidator(links.one_spelling)] = "https://api.bybit.com"
     settle_coins: tuple[Coin, ...] = ()
     """Linear settle coins to cancel beside those that Bybit lists; can only add."""
-    recv_window_ms: int = Field(default=5000, ge=1000, le=60_000)
+    recv_window_ms: int = Field(default=5000, ge=1000, le=10_000)
+    """How long a signed call stays good: the clock within which a cancel that we gave up, or that
+    consent has outlived, may still arrive and take effect. So it is kept short: ten seconds."""
 
 
 class BybitCredentials(BaseModel):
@@ -73,6 +85,15 @@ class BybitCredentials(BaseModel):
     api_key: SecretStr
     api_secret: SecretStr | None = None
     private_key: SecretStr | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class _Taken:
+    """What one attempt at the instrument list has brought."""
+
+    found: dict[str, dict[str, str]] = field(default_factory=dict)
+    failed: dict[str, VenueError] = field(default_factory=dict)
+    option_coins: tuple[str, ...] | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -88,6 +109,10 @@ class Bybit:
     is_listing_ours: bool = False
     """The list was read by this process, not only found on disk."""
     reading: asyncio.Lock = field(default_factory=asyncio.Lock)
+    wanted: asyncio.Event = field(default_factory=asyncio.Event)
+    """Somebody cannot do without the list."""
+    uids: dict[str, str] = field(default_factory=dict)
+    """Budget id of a key -> its account, as far as keys were checked."""
 
     @property
     def capabilities(self) -> Capabilities:
@@ -132,9 +157,13 @@ class Bybit:
             signer=signer,
             purpose=purpose,
             recv_window_ms=self.settings.recv_window_ms,
+            uids=self.uids,
         )
         return BybitAdapter(
-            caller=caller, listing=lambda: self.listing, linear_coins=self._linear_coins
+            caller=caller,
+            listing=lambda: self.listing,
+            linear_coins=self._linear_coins,
+            want_listing=self.wanted.set,
         )
 
     def _linear_coins(self) -> tuple[str, ...]:
@@ -142,38 +171,41 @@ class Bybit:
             sorted(listings.ALWAYS | self.listing.coins("linear") | {*self.settings.settle_coins})
         )
 
-    async def refresh(self) -> None:
-        """Read the instrument list again and keep it; what cannot be read keeps what was known.
+    async def _read_listing(self) -> None:
+        """Read the list and keep it; what cannot be read keeps what was known.
 
         Raises:
             VenueError: a core part of it cannot be read.
         """
-        async with self.reading:
-            await self._read_listing()
-
-    async def _read_listing(self) -> None:
-        found: dict[str, dict[str, str]] = {}
-        failed: dict[str, VenueError] = {}
-        await readings.side_by_side(
-            partial(self._read_question, question, found, failed)
-            for question in listings.questions()
-        )
-        self.listing = self.listing.joined(found, datetime.now(UTC))
+        taken = _Taken()
+        contracts = [partial(self._read_question, each, taken) for each in listings.questions()]
+        await readings.side_by_side([*contracts, partial(self._read_options, taken)])
+        self.listing = self.listing.joined(taken.found, taken.option_coins, datetime.now(UTC))
         self._keep()
-        for key in sorted(listings.core_keys() & failed.keys()):
-            raise failed[key]
+        core = {wire.build_option_coins().name, *listings.core_keys(self.listing.option_coins)}
+        for key in sorted(core & taken.failed.keys()):
+            raise taken.failed[key]
         self.is_listing_ours = True
 
-    async def _read_question(
-        self,
-        question: Question,
-        found: dict[str, dict[str, str]],
-        failed: dict[str, VenueError],
-    ) -> tuple[None, ...]:
+    async def _read_options(self, taken: _Taken) -> tuple[None, ...]:
+        """Read which coins have options, then the options of each."""
+        ask = wire.build_option_coins()
+        coins = self.listing.option_coins
         try:
-            found[question.key] = await self._listed(question)
+            coins = receipts_of.parse_option_coins(await calls.ask_public(self.link, ask))
+            taken.option_coins = coins
         except VenueError as error:
-            failed[question.key] = error
+            taken.failed[ask.name] = error
+        return await readings.side_by_side(
+            partial(self._read_question, question, taken)
+            for question in listings.option_questions(coins)
+        )
+
+    async def _read_question(self, question: Question, taken: _Taken) -> tuple[None, ...]:
+        try:
+            taken.found[question.key] = await self._listed(question)
+        except VenueError as error:
+            taken.failed[question.key] = error
         return ()
 
     async def _listed(self, question: Question) -> dict[str, str]:
@@ -197,19 +229,40 @@ class Bybit:
             logger.warning("listing.unkept", extra={"venue": "bybit"})
 
     async def stay_fresh(self) -> None:
-        """Measure the clock, read the instrument list at start, then every hour; never raises."""
-        await self.timekeeper.fresh()
+        """Measure the clock and read the instrument list, at start and then every hour.
+
+        Never ends and never raises: a bug in it is logged, and it goes on.
+        """
         while True:
-            pause_s = LISTING_AGAIN_S
+            pause_s = LISTING_RETRY_S
             try:
-                async with self.reading:
-                    if not self.is_listing_ours:
-                        await self._read_listing()
-            except VenueError:
-                logger.warning("listing.unread", extra={"venue": "bybit"})
-                pause_s = LISTING_RETRY_S
-            await asyncio.sleep(pause_s)
-            self.is_listing_ours = False
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self.timekeeper.fresh())
+                    listed = group.create_task(self._refreshed())
+                pause_s = LISTING_AGAIN_S if listed.result() else LISTING_RETRY_S
+            except ExceptionGroup:
+                logger.exception("listing.broken", extra={"venue": "bybit"})
+            await self._rest(pause_s)
+
+    async def _refreshed(self) -> bool:
+        """Read the instrument list unless somebody just has; tell whether it could be read."""
+        try:
+            async with self.reading:
+                if not self.is_listing_ours:
+                    await self._read_listing()
+        except VenueError:
+            logger.warning("listing.unread", extra={"venue": "bybit"})
+            return False
+        return True
+
+    async def _rest(self, pause_s: float) -> None:
+        """Wait until the list is due again, or wanted by somebody who has none."""
+        self.wanted.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause_s):
+                await asyncio.sleep(LISTING_SOON_S)
+                await self.wanted.wait()
+        self.is_listing_ours = False
 
 
 @asynccontextmanager
@@ -230,12 +283,21 @@ async def connect(
             path=path,
             listing=listings.load(path) if path else Listing(),
         )
-        group = asyncio.TaskGroup()
-        await group.__aenter__()
-        keeper = group.create_task(venue.stay_fresh())
-        try:
+        async with _beside(venue.stay_fresh()):
             yield venue
-        finally:
-            # Left by hand and without the exception: a group would wrap the caller's own error.
-            keeper.cancel()
-            await group.__aexit__(None, None, None)
+
+
+@asynccontextmanager
+async def _beside(work: Coroutine[object, object, None]) -> AsyncIterator[None]:
+    """Let work that never fails go on while the context lasts.
+
+    The group is left by hand and without the exception, for it would wrap the caller's own error.
+    """
+    group = asyncio.TaskGroup()
+    await group.__aenter__()
+    task = group.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await group.__aexit__(None, None, None)

@@ -1,6 +1,6 @@
 """Bybit v5 for one key: how its orders are cancelled and read.
 
-Sources: bybit-exchange/docs, `docs/v5` as of 2026-07-24, read 2026-11-20. Limits: per key and
+Sources: bybit-exchange/docs, `docs/v5` as of 2026-07-24, read 2026-11-20. Limits: per UID and
 endpoint as in `bybit_wire`; 600 calls per 5 s and address, over all of Bybit's hosts.
 
 A round over everything, all side by side:
@@ -15,27 +15,36 @@ A round over everything, all side by side:
 
 With `protective = "keep"`, linear, inverse and option orders are read and cancelled by their ids,
 without those that protect: `orderFilter=Order` would leave stops alone and yet take reduce-only
-limit orders. That costs time: 8 orders a second, at most `KEEP_PAGES` pages a class and round.
+limit orders. That costs time: 8 orders a second, at most `FIND_ORDERS` of each series and round.
 Spot has no reduce-only orders, so there the filter `Order` says exactly what is meant, and its
 other four classes are not touched. Reduce-only strategies run on. Readings leave out what is kept.
 
-A scope by symbol sends one call per symbol and category; inquiries and quotes have legs rather than
-a symbol and are not reached. A scope by id reads the symbol's orders and cancels the one by its id.
+A scope by symbol sends one call per symbol and category that lists it. Elsewhere it looks, and
+cancels by id what is there: the instrument list, which may be old or partial, says where to look
+first and never where not to. A reading asks for the symbol where the list has it, else for the
+whole category: what Bybit answers to a symbol of another category is not documented. Inquiries and
+quotes have legs rather than a symbol and are not reached. A scope by id reads like one by symbol
+and cancels the one order by its id.
+
+Linear orders are read and cancelled by settle coin. While the instrument list was never read, no
+reading of all linear orders is whole, and each says so and asks for the list.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
+from adapters import bybit_keys as keys
 from adapters import bybit_reading as readings
 from adapters import bybit_receipts as receipts_of
 from adapters import bybit_wire as wire
 from adapters.bybit_calls import Caller
 from adapters.bybit_listing import Listing
-from adapters.bybit_reading import Part, Series
+from adapters.bybit_reading import Look, Part, Series
 from adapters.bybit_wire import (
+    DERIVATIVES,
     INVERSE,
     LINEAR,
     OPTION,
@@ -57,7 +66,9 @@ from adapters.contract import (
     Reading,
     Receipt,
     Scope,
+    Unread,
     VenueError,
+    VenueNotReached,
     VenueReplyInvalid,
 )
 
@@ -72,9 +83,9 @@ CAPABILITIES = Capabilities(
     reread_after_s=0.5,
 )
 FIND_PAGES = 20
-"""Pages read inside a cancel to learn coins, strategies or an order's id: 1,000 orders."""
-KEEP_PAGES = 2
-"""Pages cancelled by id in one round where stops stay: 100 orders, 12 s at 8 orders a second."""
+"""Pages read inside a cancel to learn coins, strategies or ids: 1,000 orders of each series."""
+FIND_ORDERS = 100
+"""Orders of a series that are cancelled by id in one round: 12 s at 8 orders a second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +95,8 @@ class BybitAdapter:
     caller: Caller
     listing: Callable[[], Listing]
     linear_coins: Callable[[], tuple[str, ...]]
+    want_listing: Callable[[], None]
+    """Ask for the instrument list to be read soon; waits for nothing."""
 
     @property
     def capabilities(self) -> Capabilities:
@@ -93,48 +106,51 @@ class BybitAdapter:
     async def cancel_all(self, scope: Scope) -> tuple[Receipt, ...]:
         """Cancel every order class in scope once, side by side."""
         if scope.order_id is not None:
-            return await self._cancel_listed(self._series(scope), scope, pages_max=FIND_PAGES)
-        return await readings.side_by_side(self._parts(scope))
+            return await self._cancel_listed(self._series(scope), scope)
+        return await readings.side_by_side([*self._parts(scope), *self._unlisted_parts(scope)])
 
     def _parts(self, scope: Scope) -> Iterable[Part[Receipt]]:
         """Yield one part per call, or per class that has to be looked at first."""
         for order_class in readings.classes_of(scope):
-            match order_class:
-                case "strategy":
-                    yield partial(
-                        self._cancel_listed, self._strategies(scope, wire.STRATEGY_STATUSES), scope
-                    )
-                case "linear" | "inverse" | "option" if scope.protective is Protective.KEEP:
-                    series = self._category_series(order_class, scope)
-                    yield partial(self._cancel_listed, series, scope, pages_max=KEEP_PAGES)
-                case "inverse" if not scope.symbols:
-                    yield self._cancel_inverse
-                case _:
-                    for ask in self._cancel_asks(order_class, scope):
-                        yield partial(self._cancel, order_class, ask)
+            if order_class == STRATEGY:
+                series = self._strategies(wire.STRATEGY_STATUSES)
+                yield partial(self._cancel_listed, series, scope)
+            elif order_class in DERIVATIVES and scope.protective is Protective.KEEP:
+                series = self._category_series(order_class, scope)
+                yield partial(self._cancel_listed, series, scope)
+            elif order_class == INVERSE and not scope.symbols:
+                yield self._cancel_inverse
+            else:
+                for ask in self._cancel_asks(order_class, scope):
+                    yield partial(self._cancel, order_class, ask)
 
     def _cancel_asks(self, order_class: OrderClass, scope: Scope) -> list[Ask]:
         """List the cancel-all calls of a class; for symbols, one each and nothing wider."""
-        match order_class:
-            case "rfq" | "quote":
-                return [wire.build_cancel_all_rfq(order_class)]
-            case "spread" if not scope.symbols:
-                return [wire.build_cancel_all_spread()]
-            case "spread":
-                return [wire.build_cancel_all_spread(each) for each in self._mine("spread", scope)]
-            case "linear" if not scope.symbols:
-                selectors = [{"settleCoin": coin} for coin in self.linear_coins()]
-            case _ if not scope.symbols:
-                selectors = [{}]
-            case _:
-                symbols = self._mine(wire.CATEGORY[order_class], scope)
-                selectors = [{"symbol": symbol} for symbol in symbols]
+        if order_class in (RFQ, QUOTE):
+            return [wire.build_cancel_all_rfq(order_class)]
+        category = SPREAD if order_class == SPREAD else wire.CATEGORY[order_class]
+        if scope.symbols:
+            listing = self.listing()
+            mine = [each for each in scope.symbols if category in listing.categories(each)]
+            selectors = [{"symbol": symbol} for symbol in mine]
+        elif order_class == LINEAR:
+            selectors = [{"settleCoin": coin} for coin in self.linear_coins()]
+        else:
+            selectors = [{}]
+        if order_class == SPREAD:
+            return [wire.build_cancel_all_spread(selector) for selector in selectors]
         return [wire.build_cancel_all(order_class, selector) for selector in selectors]
 
-    def _mine(self, category: str, scope: Scope) -> list[str]:
-        """Pick the symbols of a scope that may have orders in a category."""
+    def _unlisted_parts(self, scope: Scope) -> Iterable[Part[Receipt]]:
+        """Yield a look at each category for the symbols that are not cancelled there at once."""
         listing = self.listing()
-        return [each for each in scope.symbols if category in listing.categories(each)]
+        classes = readings.classes_of(scope)
+        for category in (*DERIVATIVES, SPOT, SPREAD):
+            rest = tuple(each for each in scope.symbols if category not in listing.categories(each))
+            is_done = category in DERIVATIVES and scope.protective is Protective.KEEP
+            if rest and not is_done and any(_category(each) == category for each in classes):
+                narrow = replace(scope, symbols=rest)
+                yield partial(self._cancel_listed, self._category_series(category, narrow), narrow)
 
     async def _cancel(self, order_class: OrderClass, ask: Ask) -> tuple[Receipt, ...]:
         """Send one cancel-all and keep what Bybit says as a receipt."""
@@ -149,12 +165,8 @@ class BybitAdapter:
     async def _cancel_inverse(self) -> tuple[Receipt, ...]:
         """Cancel inverse orders by the settle coins in use; by all known if those stay unknown."""
         listing = self.listing()
-        reading = await readings.read_series(
-            self.caller,
-            readings.realtime(INVERSE, {}),
-            pages_max=FIND_PAGES,
-            priority=Priority.CANCEL,
-        )
+        look = Look(scope=Scope(), pages_max=FIND_PAGES, priority=Priority.CANCEL)
+        reading = await readings.read_series(self.caller, readings.realtime(INVERSE, {}), look)
         selectors = {_inverse_selector(listing, order.symbol) for order in reading.orders}
         if reading.unread or reading.has_more:
             selectors |= {("settleCoin", coin) for coin in listing.coins("inverse")}
@@ -167,18 +179,24 @@ class BybitAdapter:
         asks = [wire.build_cancel_all(INVERSE, dict([pair])) for pair in sorted(selectors)]
         return await readings.side_by_side(partial(self._cancel, INVERSE, ask) for ask in asks)
 
-    async def _cancel_listed(
-        self, series: Sequence[Series], scope: Scope, *, pages_max: int = FIND_PAGES
-    ) -> tuple[Receipt, ...]:
+    async def _cancel_listed(self, series: Sequence[Series], scope: Scope) -> tuple[Receipt, ...]:
         """Read, then cancel exactly what is in scope by its id; say so where nothing is."""
-        reading = await self._read(series, scope, pages_max=pages_max, priority=Priority.CANCEL)
+        look = Look(
+            scope=scope,
+            pages_max=FIND_PAGES,
+            orders_max=FIND_ORDERS,
+            priority=Priority.CANCEL,
+        )
+        reading = await readings.read_all(self.caller, series, look)
         receipts = list(await self.cancel_orders(reading.orders))
+        # Where others' orders fill every page, looking again would find no more.
+        found = {order.order_class for order in reading.orders}
         receipts += [
             Receipt(order_class=each.order_class, call="look for orders", error=each.error)
             for each in reading.unread
         ]
         receipts += [
-            Receipt(order_class=each, call="look for orders", capped=True)
+            Receipt(order_class=each, call="look for orders", capped=each in found)
             for each in reading.has_more
         ]
         told = {receipt.order_class for receipt in receipts}
@@ -249,52 +267,49 @@ class BybitAdapter:
 
     async def open_orders(self, scope: Scope, *, pages_max: int) -> Reading:
         """Read every order class in scope side by side, the first page of each first."""
-        return await self._read(
-            self._series(scope), scope, pages_max=pages_max, priority=Priority.READING
-        )
+        knows_coins = self.listing().knows_linear
+        series, look = self._series(scope), Look(scope=scope, pages_max=pages_max)
+        reading = await readings.read_all(self.caller, series, look)
+        if knows_coins or LINEAR not in readings.classes_of(scope):
+            return reading
+        self.want_listing()
+        is_told = any(each.order_class == LINEAR for each in reading.unread)
+        if scope.symbols or is_told:
+            return reading
+        return replace(reading, unread=(*reading.unread, _coins_unknown()))
 
     def _series(self, scope: Scope) -> list[Series]:
         """List the series of pages that together show every class in scope."""
         classes = readings.classes_of(scope)
         found: list[Series] = []
-        for category in (LINEAR, INVERSE, OPTION, SPOT):
-            shown = SPOT_FILTERS if category == SPOT else (category,)
-            if any(each in classes for each in shown):
+        for category in (*DERIVATIVES, SPOT, SPREAD):
+            if any(_category(each) == category for each in classes):
                 found += self._category_series(category, scope)
-        if SPREAD in classes:
-            spreads = [{"symbol": each} for each in self._mine("spread", scope)]
-            found += [
-                readings.spreads(selector) for selector in (spreads if scope.symbols else [{}])
-            ]
         for order_class in (RFQ, QUOTE):
             if order_class in classes:
                 found.append(readings.rfqs(order_class, wire.RFQ_SIDE[order_class]))
         if STRATEGY in classes:
-            found += self._strategies(scope, wire.STRATEGY_LIVE)
+            found += self._strategies(wire.STRATEGY_LIVE)
+        assert set(classes) <= {each for series in found for each in series.classes}
         return found
 
-    def _category_series(self, order_class: OrderClass, scope: Scope) -> list[Series]:
-        if scope.symbols:
-            symbols = self._mine(wire.CATEGORY[order_class], scope)
-            return [readings.realtime(order_class, {"symbol": symbol}) for symbol in symbols]
-        if order_class == LINEAR:
+    def _category_series(self, category: OrderClass, scope: Scope) -> list[Series]:
+        """Read a category by symbol where the list has them all, else as a whole.
+
+        Without the settle coins there is no whole of linear: then by symbol, come what may.
+        """
+        listing = self.listing()
+        if category == SPREAD:
+            return [readings.spreads({})]
+        is_listed = all(listing.lists(category, each) for each in scope.symbols)
+        if scope.symbols and (is_listed or (category == LINEAR and not listing.knows_linear)):
+            return [readings.realtime(category, {"symbol": each}) for each in scope.symbols]
+        if category == LINEAR:
             return [readings.realtime(LINEAR, {"settleCoin": coin}) for coin in self.linear_coins()]
-        return [readings.realtime(order_class, {})]
+        return [readings.realtime(category, {})]
 
-    def _strategies(self, scope: Scope, statuses: Sequence[str]) -> list[Series]:
-        symbols = [{"symbol": symbol} for symbol in scope.symbols] or [{}]
-        return [
-            readings.strategy_list({"status": status, **symbol})
-            for status in statuses
-            for symbol in symbols
-        ]
-
-    async def _read(
-        self, series: Sequence[Series], scope: Scope, *, pages_max: int, priority: Priority
-    ) -> Reading:
-        return await readings.read_all(
-            self.caller, series, scope=scope, pages_max=pages_max, priority=priority
-        )
+    def _strategies(self, statuses: Sequence[str]) -> list[Series]:
+        return [readings.strategy_list({"status": status}) for status in statuses]
 
     async def check(self) -> KeyFacts:
         """Ask Bybit whose key this is and what it may do.
@@ -303,7 +318,21 @@ class BybitAdapter:
             VenueError: Bybit did not say.
         """
         result = await self.caller.read(wire.build_query_api(), priority=Priority.CANCEL)
-        return receipts_of.parse_key(result)
+        facts = keys.parse_key(result)
+        self.caller.belongs_to(facts.account_uid)
+        return facts
+
+
+def _category(order_class: OrderClass) -> OrderClass:
+    return SPOT if order_class in SPOT_FILTERS else order_class
+
+
+def _coins_unknown() -> Unread:
+    error = VenueNotReached(
+        user_message="settle coins unknown: the instrument list was never read",
+        remedy="Find out why Bybit's public calls fail; linear orders in other coins may rest.",
+    )
+    return Unread(order_class=LINEAR, error=error)
 
 
 def _inverse_selector(listing: Listing, symbol: str) -> tuple[str, str]:

@@ -11,6 +11,7 @@ import logging
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from http import HTTPStatus
 
 from adapters import bybit_receipts as receipts
 from adapters import bybit_replies as replies
@@ -79,7 +80,7 @@ class Timekeeper:
         call = Call(name=ask.name, windows=(), priority=Priority.CANCEL)
         reply = await self.link.call(call, build)
         received_ms = time.time() * 1000
-        envelope = replies.judge(_heard(self.link, reply), api_key="")
+        envelope = _judged(self.link, reply, api_key="")
         server_ms = receipts.parse_time_ms(envelope.result if envelope else None)
         self.link.clock.measured(sent_ms=sent_ms[0], received_ms=received_ms, server_ms=server_ms)
 
@@ -108,6 +109,15 @@ class Caller:
     signer: ApiKeySigner
     purpose: Purpose
     recv_window_ms: int
+    uids: dict[str, str] = field(default_factory=dict)
+    """Budget id of a key -> the account that it was seen to belong to; shared by all callers."""
+
+    def belongs_to(self, uid: str) -> None:
+        """Count this key's calls with those of every other key of the account from now on.
+
+        Bybit counts per UID, so a key that reads and one that cancels use up the same limits.
+        """
+        self.uids[self.signer.budget_id] = uid
 
     async def cancel(self, ask: Ask) -> Envelope | None:
         """Send a cancel, or what a cancel needs first; None: Bybit says there is nothing there.
@@ -136,7 +146,6 @@ class Caller:
             name=ask.name,
             windows=self._windows(ask),
             priority=priority if self.purpose is Purpose.RUN else Priority.OTHER,
-            cost=ask.cost,
         )
         reply = await self.link.call(call, self._signed(ask))
         self._follow(ask, reply)
@@ -154,8 +163,10 @@ class Caller:
     def _windows(self, ask: Ask) -> tuple[Window, ...]:
         if ask.limit is None:
             return ()
-        name = f"{self.signer.budget_id} {ask.limit.name}"
-        return (Window(name=name, calls=ask.limit.calls, per_s=1.0),)
+        uid = self.uids.get(self.signer.budget_id)
+        owner = f"uid-{uid}" if uid else self.signer.budget_id
+        name = f"{owner} {ask.limit.name}"
+        return (Window(name=name, calls=ask.limit.calls, per_s=1.0, cost=ask.cost),)
 
     def _signed(self, ask: Ask) -> Build:
         async def build(timestamp_ms: int) -> WireRequest:
@@ -187,7 +198,7 @@ class Caller:
 
     def _follow(self, ask: Ask, reply: Reply) -> None:
         """Correct the window by the venue's own numbers, where they are there and make sense."""
-        quota = replies.parse_quota(_heard(self.link, reply))
+        quota = replies.parse_quota(_heard(self.link, reply, is_signed=True))
         if quota is None:
             return
         for window in self._windows(ask):
@@ -199,21 +210,31 @@ class Caller:
             )
 
 
-def _heard(link: VenueLink, reply: Reply) -> Heard:
+def _heard(link: VenueLink, reply: Reply, *, is_signed: bool) -> Heard:
     return Heard(
         status=reply.status,
         headers=reply.headers,
         body=reply.body,
         now=datetime.now(UTC),
         venue_now_ms=link.clock.timestamp_ms(time.time() * 1000),
+        is_signed=is_signed,
     )
 
 
 def _judged(link: VenueLink, reply: Reply, *, api_key: str) -> Envelope | None:
+    """Judge an answer, and tell the gate what concerns every call from our address.
+
+    `api_key` is empty for a public call. HTTP 429 is Bybit's protection of the whole system, not a
+    limit of one key.
+    """
     try:
-        return replies.judge(_heard(link, reply), api_key=api_key)
+        return replies.judge(_heard(link, reply, is_signed=bool(api_key)), api_key=api_key)
     except VenueBanned as error:
         link.gate.banned(error.until)
+        raise
+    except VenueThrottled as error:
+        if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
+            link.gate.slowed(error.retry_after_s)
         raise
 
 

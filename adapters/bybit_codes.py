@@ -28,6 +28,8 @@ from adapters.contract import (
 
 BAN = timedelta(minutes=10)
 """Least length of the ban that follows HTTP 403 "access too frequent"."""
+TOO_FREQUENT = b"access too frequent"
+"""What HTTP 403 says when it is a ban."""
 COUNTRY = b"from your country"
 """What the page of Bybit's CDN (CloudFront) says when it is closed to a country: no ban."""
 RETRY_S = 1.0
@@ -169,11 +171,14 @@ def tidy(said: str) -> str:
     return re.sub(r"[A-Za-z0-9+/=]{16,}", "…", plain)[:200]
 
 
-def error_of_status(status: int, *, now: datetime, body: bytes = b"") -> VenueError:
-    """Say what an answer without a readable envelope means, by its HTTP status."""
+def error_of_status(status: int, body: bytes, *, now: datetime, is_signed: bool) -> VenueError:
+    """Say what an answer without a readable envelope means, by its HTTP status.
+
+    `is_signed`: the call was made with a key.
+    """
     code = f"HTTP {status}"
     if status == HTTPStatus.FORBIDDEN:
-        return _forbidden(body, code, now)
+        return _forbidden(body, code, now, is_signed=is_signed)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         message = "Bybit protects itself from too many calls"
         return VenueThrottled(user_message=message, venue_code=code, retry_after_s=RETRY_S)
@@ -188,7 +193,7 @@ def error_of_status(status: int, *, now: datetime, body: bytes = b"") -> VenueEr
     return VenueReplyInvalid(user_message=message, venue_code=code)
 
 
-def _forbidden(body: bytes, code: str, now: datetime) -> VenueError:
+def _forbidden(body: bytes, code: str, now: datetime, *, is_signed: bool) -> VenueError:
     if COUNTRY in body:
         # True of one host only; taken for a ban it would silence the accounts on all others.
         return VenueRefused(
@@ -196,6 +201,18 @@ def _forbidden(body: bytes, code: str, now: datetime) -> VenueError:
             remedy="Check base_url and the country of the egress address.",
             venue_code=code,
         )
+    if not is_signed and TOO_FREQUENT not in body.lower():
+        # A page that some firewall put before a public list must not silence every cancel.
+        return VenueRefused(
+            user_message="a public call is forbidden to our address",
+            venue_code=code,
+            is_retryable=True,
+        )
+    return banned(code, now)
+
+
+def banned(code: str, now: datetime) -> VenueBanned:
+    """Say that Bybit has shut out our address."""
     until = now + BAN
     return VenueBanned(
         user_message=f"BANNED until {until:%H:%M} UTC",

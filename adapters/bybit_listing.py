@@ -5,9 +5,12 @@ coin, so a coin that we do not know is one whose orders we do not cancel: the li
 status, a coin that was once seen stays, and what could not be read keeps what was known. Never asks
 Bybit itself (`adapters.bybit` does); reads and writes one file.
 
-Source: bybit-exchange/docs, `docs/v5/market/instrument.mdx` and the same under `spread`, as of
-2026-07-24, read 2026-11-20: without `status` only contracts in trading are listed, and options of
-BTC only.
+What the list lacks may still have orders: it was read up to an hour ago, perhaps in part. So it may
+say where to look first, and never where not to look.
+
+Sources: bybit-exchange/docs, `docs/v5/market/instrument.mdx` and the same under `spread`, as of
+2026-07-24, read 2026-11-20: without `status` only contracts in trading are listed, and without
+`baseCoin` options of BTC only. `docs/v5/market/option-base-coins.mdx`, read 2026-11-21: newer.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +32,7 @@ logger = logging.getLogger(__name__)
 ALWAYS = frozenset({"USDT", "USDC"})
 """Linear settle coins that are cancelled even if no list could ever be read."""
 OPTION_COINS = ("BTC", "ETH", "SOL")
+"""Base coins of options that are asked for while nobody has told us which there are."""
 _MARKET, _SPREAD = "/v5/market/instruments-info", "/v5/spread/instrument"
 _OPTION = re.compile(r"[A-Z0-9]+-\d{1,2}[A-Z]{3}\d{2}-[0-9.]+-[CP](-[A-Z0-9]+)?")
 _INVERSE = re.compile(r"([A-Z0-9]+?)USD([FGHJKMNQUVXZ]\d{2})?")
@@ -49,7 +53,7 @@ class Question:
 
 
 def questions() -> tuple[Question, ...]:
-    """Return every series that together is the whole list; the first of a category is its core."""
+    """Return every series but the options'; the first of a category is its core."""
     contracts = [
         Question(
             category=category,
@@ -59,25 +63,29 @@ def questions() -> tuple[Question, ...]:
         for category in ("linear", "inverse")
         for status in ((), *((("status", each),) for each in ("PreLaunch", "Delivering", "Closed")))
     ]
-    options = [
+    spot = Question(category="spot", path=_MARKET, selector=(("category", "spot"),))
+    spread = Question(category="spread", path=_SPREAD, selector=(("limit", "500"),))
+    return (*contracts, spot, spread)
+
+
+def option_questions(coins: Iterable[str]) -> tuple[Question, ...]:
+    """Return the series of these base coins' options; every one is core."""
+    return tuple(
         Question(
             category="option",
             path=_MARKET,
             selector=(("baseCoin", coin), ("category", "option"), ("limit", "1000")),
         )
-        for coin in OPTION_COINS
-    ]
-    spot = Question(category="spot", path=_MARKET, selector=(("category", "spot"),))
-    spread = Question(category="spread", path=_SPREAD, selector=(("limit", "500"),))
-    return (*contracts, spot, *options, spread)
+        for coin in coins
+    )
 
 
-def core_keys() -> frozenset[str]:
+def core_keys(option_coins: Iterable[str]) -> frozenset[str]:
     """Return the series without which a symbol cannot be said not to exist."""
     first: dict[str, str] = {}
     for question in questions():
         first.setdefault(question.category, question.key)
-    return frozenset(first.values())
+    return frozenset(first.values()) | {each.key for each in option_questions(option_coins)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,27 +96,42 @@ class Listing:
     read_at: datetime | None = None
     """When every core series had been read."""
     coins_seen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Category -> settle coins ever seen there."""
+    """Category -> settle coins ever seen there; for `option` the base coins last told."""
 
     def coins(self, category: str) -> frozenset[str]:
         """Return the settle coins of `linear` or `inverse`."""
         return frozenset(self.coins_seen.get(category, ()))
 
+    @property
+    def option_coins(self) -> tuple[str, ...]:
+        """Return the base coins that have options, as far as we know."""
+        return self.coins_seen.get("option") or OPTION_COINS
+
+    @property
+    def knows_linear(self) -> bool:
+        """Tell whether linear contracts, and so their settle coins, were ever read."""
+        core = next(each.key for each in questions() if each.category == "linear")
+        return core in self.series
+
+    def lists(self, category: str, symbol: str) -> bool:
+        """Tell whether a symbol was seen in a category. False proves nothing."""
+        mine = [symbols for key, symbols in self.series.items() if _category(key) == category]
+        return any(symbol in symbols for symbols in mine)
+
     def settle_coin(self, symbol: str) -> str:
         """Return the settle coin of an inverse contract, listed or told from its name; else ""."""
         for key, symbols in self.series.items():
-            if key.startswith("inverse ") and symbols.get(symbol):
+            if _category(key) == "inverse" and symbols.get(symbol):
                 return symbols[symbol]
         named = _INVERSE.fullmatch(symbol)
         return named[1] if named else ""
 
     def categories(self, symbol: str) -> tuple[str, ...]:
-        """Return the categories that a symbol may have orders in.
+        """Return the categories where a symbol is cancelled at once, before anyone looks.
 
-        Those that list it; for one that no list knows, those that its spelling allows, so that an
-        order on it is still found.
+        Those that list it; for one that no list knows, those that its spelling allows.
         """
-        listed = {key.split(" ")[0] for key, symbols in self.series.items() if symbol in symbols}
+        listed = {_category(key) for key, symbols in self.series.items() if symbol in symbols}
         return tuple(sorted(listed)) or _by_spelling(symbol)
 
     def instruments(self) -> Instruments | None:
@@ -118,20 +141,34 @@ class Listing:
         found = frozenset(symbol for symbols in self.series.values() for symbol in symbols)
         return Instruments(symbols=found, read_at=self.read_at)
 
-    def joined(self, found: Mapping[str, Mapping[str, str]], now: datetime) -> Listing:
-        """Put newly read series in the place of old ones; what was not read stays."""
+    def joined(
+        self,
+        found: Mapping[str, Mapping[str, str]],
+        option_coins: tuple[str, ...] | None,
+        now: datetime,
+    ) -> Listing:
+        """Put newly read series in the place of old ones; what was not read stays.
+
+        `option_coins`: None where they could not be read; then an option that no list knows may
+        still exist, so the list is not whole.
+        """
         series = {**self.series, **found}
-        is_whole = core_keys() <= found.keys()
+        is_whole = option_coins is not None and core_keys(option_coins) <= found.keys()
         coins = {
             category: tuple(sorted(self.coins(category) | _coins(series, category)))
             for category in ("linear", "inverse")
         }
+        coins["option"] = option_coins or self.coins_seen.get("option", ())
         read_at = now if is_whole else self.read_at
         return Listing(series=series, read_at=read_at, coins_seen=coins)
 
 
+def _category(key: str) -> str:
+    return key.split(" ")[0]
+
+
 def _coins(series: Mapping[str, Mapping[str, str]], category: str) -> set[str]:
-    mine = [symbols for key, symbols in series.items() if key.startswith(f"{category} ")]
+    mine = [symbols for key, symbols in series.items() if _category(key) == category]
     return {coin for symbols in mine for coin in symbols.values() if coin}
 
 

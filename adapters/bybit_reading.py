@@ -7,6 +7,7 @@ class: what could not be read is an `Unread`.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -34,6 +35,18 @@ EMPTY_PAGES = 3
 
 T = TypeVar("T")
 Part = Callable[[], Coroutine[Any, Any, tuple[T, ...]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What a reading looks for, and how far."""
+
+    scope: Scope
+    pages_max: int
+    """Pages of each series, whoever's orders fill them."""
+    orders_max: int | None = None
+    """Orders in scope after which a series is not followed further; None: follow it anyway."""
+    priority: Priority = Priority.READING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +85,7 @@ def is_in_scope(order: OpenOrder, scope: Scope) -> bool:
         return False
     if scope.protective is Protective.KEEP and order.is_protective:
         return False
-    if scope.symbols and order.symbol not in scope.symbols:
+    if scope.symbols and order.symbol.upper() not in scope.symbols:
         return False
     return scope.order_id is None or scope.order_id in (order.order_id, order.client_id)
 
@@ -124,20 +137,15 @@ async def side_by_side(parts: Iterable[Part[T]]) -> tuple[T, ...]:
     return tuple(entry for task in tasks for entry in task.result())
 
 
-async def read_all(
-    caller: Caller, series: Sequence[Series], *, scope: Scope, pages_max: int, priority: Priority
-) -> Reading:
-    """Read all series, keep what is in scope, each order once and each class's first error."""
-    readings = await side_by_side(
-        partial(_read_part, caller, each, pages_max=pages_max, priority=priority) for each in series
-    )
+async def read_all(caller: Caller, series: Sequence[Series], look: Look) -> Reading:
+    """Read all series, each order once and each class's first error."""
+    readings = await side_by_side(partial(_read_part, caller, each, look) for each in series)
     orders = {
         (order.order_class, order.order_id): order
         for reading in readings
         for order in reading.orders
-        if is_in_scope(order, scope)
     }
-    off = set(scope.classes_off) | kept_classes(scope)
+    off = set(look.scope.classes_off) | kept_classes(look.scope)
     unread: dict[OrderClass, Unread] = {}
     for entry in (entry for reading in readings for entry in reading.unread):
         unread.setdefault(entry.order_class, entry)
@@ -149,26 +157,24 @@ async def read_all(
     )
 
 
-async def _read_part(
-    caller: Caller, series: Series, *, pages_max: int, priority: Priority
-) -> tuple[Reading, ...]:
-    return (await read_series(caller, series, pages_max=pages_max, priority=priority),)
+async def _read_part(caller: Caller, series: Series, look: Look) -> tuple[Reading, ...]:
+    return (await read_series(caller, series, look),)
 
 
-async def read_series(
-    caller: Caller, series: Series, *, pages_max: int, priority: Priority
-) -> Reading:
-    """Read page after page; a cursor that comes twice with orders is a lie, not an end.
+async def read_series(caller: Caller, series: Series, look: Look) -> Reading:
+    """Read page after page, and keep what is in scope.
 
-    An empty page with a new cursor proves nothing: it is followed, beyond `pages_max` too.
+    A cursor that comes twice with orders is a lie, not an end. An empty page with a new cursor
+    proves nothing: it is followed, beyond `pages_max` too.
     """
     orders: list[OpenOrder] = []
+    orders_max = math.inf if look.orders_max is None else look.orders_max
     cursor, seen, pages, empty = "", {""}, 0, 0
     try:
-        while pages < pages_max and empty < EMPTY_PAGES:
-            result = await caller.read(series.build(cursor), priority=priority)
+        while pages < look.pages_max and empty < EMPTY_PAGES and len(orders) < orders_max:
+            result = await caller.read(series.build(cursor), priority=look.priority)
             page = series.parse(result, caller.link.clock.offset_ms)
-            orders += page.orders
+            orders += [order for order in page.orders if is_in_scope(order, look.scope)]
             cursor = page.cursor
             if not cursor or (cursor in seen and not page.rows):
                 return Reading(orders=tuple(orders))

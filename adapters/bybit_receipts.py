@@ -1,4 +1,4 @@
-"""What Bybit v5 says to a cancel, and of keys, clocks and instruments.
+"""What Bybit v5 says to a cancel, and of clocks and instruments.
 
 Owns the receipts of cancel calls and the smaller replies. Pure; the same rules as in
 `adapters.bybit_replies`. An acknowledgement is evidence that a cancel was accepted, no more.
@@ -8,15 +8,14 @@ Sources: bybit-exchange/docs, `docs/v5` as of 2026-07-24, read 2026-11-20.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import Field
 
 from adapters.bybit_replies import Envelope, Whole, Wire, cursor_of, error_of, invalid, read
 from adapters.bybit_wire import CAP, INVERSE, LINEAR, QUOTE, RFQ, SPREAD, Ask
-from adapters.contract import KeyFacts, OpenOrder, OrderClass, Receipt, VenueRefused, VenueThrottled
+from adapters.contract import OpenOrder, OrderClass, Receipt, VenueRefused, VenueThrottled
 
 
 class _Accepted(Wire):
@@ -31,6 +30,10 @@ class _Coded(Wire):
 
 class _CodedList(Wire):
     rows: list[_Coded] = Field(alias="list")
+
+
+class _RfqAccepted(Wire):
+    rows: list[_Coded] | None = Field(default=None, alias="list")
 
 
 class _BatchRow(Wire):
@@ -55,13 +58,13 @@ class _InstrumentPage(Wire):
     cursor: str | None = Field(default="", alias="nextPageCursor")
 
 
-class _Key(Wire):
-    user_id: Whole = Field(alias="userID")
-    read_only: Whole = Field(alias="readOnly")
-    permissions: dict[str, list[str] | None]
-    ips: list[str] | None = None
-    deadline_days: Whole | None = Field(default=None, alias="deadlineDay")
-    expires: str | None = Field(default=None, alias="expiredAt")
+class _OptionCoin(Wire):
+    coin: str = Field(alias="baseCoin", min_length=1)
+    has_symbol: Whole = Field(alias="hasSymbol")
+
+
+class _OptionCoinList(Wire):
+    rows: list[_OptionCoin] = Field(alias="list")
 
 
 def parse_cancel_all(order_class: OrderClass, ask: Ask, envelope: Envelope) -> Receipt:
@@ -89,16 +92,19 @@ def parse_cancel_all(order_class: OrderClass, ask: Ask, envelope: Envelope) -> R
 
 
 def _rfq_receipt(order_class: OrderClass, ask: Ask, envelope: Envelope) -> Receipt:
-    """Read `[{"rfqId":…,"code":0,"msg":""}]`; the table calls it an object with `data`."""
+    """Read `[{"rfqId":…,"code":0,"msg":""}]`; the table calls it an object with `data`.
+
+    What is answered where nothing is open is not documented: absent rows are no rows told.
+    """
     result = envelope.result
     if isinstance(result, dict):
         result = result.get("data", result.get("list"))
-    rows = read(_CodedList, {"list": result}, ask.name).rows
-    errors = [error_of(row.code, row.said, api_key="") for row in rows if row.code != 0]
+    rows = read(_RfqAccepted, {"list": result}, ask.name).rows
+    errors = [error_of(row.code, row.said, api_key="") for row in rows or () if row.code != 0]
     return Receipt(
         order_class=order_class,
         call=ask.name,
-        accepted=sum(row.code == 0 for row in rows),
+        accepted=None if rows is None else sum(row.code == 0 for row in rows),
         error=next((error for error in errors if error is not None), None),
     )
 
@@ -147,59 +153,7 @@ def parse_instruments(result: object) -> tuple[tuple[tuple[str, str], ...], str]
     return pairs, cursor_of(page.cursor)
 
 
-_WANTED: Mapping[str, tuple[tuple[str, str], ...]] = {
-    "linear and inverse": (("ContractTrade", "Order"),),
-    "spot": (("Spot", "SpotTrade"),),
-    "option": (("Options", "OptionsTrade"), ("Derivatives", "DerivativesTrade")),
-}
-"""Orders -> permissions of which one is needed to cancel them."""
-_TRADING = frozenset(
-    {"ContractTrade", "Spot", "Options", "Derivatives", "CopyTrading", "BlockTrade"}
-)
-
-
-def parse_key(result: object) -> KeyFacts:
-    """Read `query-api`: whose key this is, what it may do, and what a person should know."""
-    key = read(_Key, result, "query-api")
-    held = {group: tuple(names or ()) for group, names in key.permissions.items()}
-    lacking = [
-        kind
-        for kind, options in _WANTED.items()
-        if not any(name in held.get(group, ()) for group, name in options)
-    ]
-    wallet = held.get("Wallet", ())
-    return KeyFacts(
-        account_uid=str(key.user_id),
-        can_cancel=key.read_only == 0 and len(lacking) < len(_WANTED),
-        can_withdraw="Withdraw" in wallet,
-        is_read_only=key.read_only != 0,
-        bound_addresses=tuple(each for each in key.ips or () if each not in ("", "*")),
-        expires=_expiry(key),
-        warnings=tuple(_warnings(key, held, lacking)),
-    )
-
-
-def _expiry(key: _Key) -> datetime | None:
-    """Return when the key dies; keys bound to an address show 1970 and a negative `deadlineDay`."""
-    try:
-        moment = datetime.fromisoformat(key.expires or "")
-    except ValueError:
-        return None
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return aware if aware.timestamp() > 0 else None
-
-
-def _warnings(key: _Key, held: Mapping[str, tuple[str, ...]], lacking: Sequence[str]) -> list[str]:
-    warnings = ["the key is read-only and cannot cancel"] if key.read_only != 0 else []
-    warnings += [f"the key has no permission to cancel {kind} orders" for kind in lacking]
-    if not [each for each in key.ips or () if each not in ("", "*")]:
-        warnings.append("the key is not bound to an address and expires 90 days after it was made")
-    wallet = held.get("Wallet", ())
-    if "Withdraw" in wallet:
-        warnings.append("the key may withdraw: replace it by one that may only trade")
-    if any(name != "Withdraw" for name in wallet):
-        warnings.append("the key may transfer between wallets or accounts")
-    extra = sorted(group for group in held if held[group] and group not in _TRADING | {"Wallet"})
-    if extra:
-        warnings.append(f"the key may do more than trade: {', '.join(extra)[:200]}")
-    return warnings
+def parse_option_coins(result: object) -> tuple[str, ...]:
+    """Read the base coins that have options now: `{"list":[{"baseCoin":"BTC","hasSymbol":1}]}`."""
+    rows = read(_OptionCoinList, result, "option base coins").rows
+    return tuple(sorted({row.coin.upper() for row in rows if row.has_symbol != 0}))

@@ -1,9 +1,9 @@
 """What Bybit v5 says, held to its documentation.
 
-Owns `judge()`, which says what an answer means, and the pages of open orders. What cancels, keys,
-clocks and instrument lists answer is in `adapters.bybit_receipts`. Pure. A reply that differs from
-its model is `VenueReplyInvalid`, also under HTTP 200, and names the field, never what stood there;
-an absent list is never an empty one.
+Owns `judge()`, which says what an answer means, and the pages of open orders. What cancels, clocks
+and instrument lists answer is in `adapters.bybit_receipts`, what is said of keys in `bybit_keys`.
+Pure. A reply that differs from its model is `VenueReplyInvalid`, also under HTTP 200, and names the
+field, never what stood there; an absent list is never an empty one.
 
 Sources: bybit-exchange/docs, `docs/v5` as of 2026-07-24, read 2026-11-20.
 """
@@ -147,6 +147,8 @@ class Heard:
     """Our clock, aware UTC."""
     venue_now_ms: float
     """Bybit's clock, epoch milliseconds."""
+    is_signed: bool = True
+    """False: a public call, made without a key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +180,9 @@ def judge(heard: Heard, *, api_key: str) -> Envelope | None:
         VenueError: every other answer than `retCode` 0 under HTTP 2xx.
     """
     envelope = _envelope(heard.body)
-    by_status = bybit_codes.error_of_status(heard.status, now=heard.now, body=heard.body)
+    by_status = bybit_codes.error_of_status(
+        heard.status, heard.body, now=heard.now, is_signed=heard.is_signed
+    )
     is_2xx = HTTPStatus.OK <= heard.status < HTTPStatus.MULTIPLE_CHOICES
     if envelope is None:
         raise by_status
@@ -187,7 +191,7 @@ def judge(heard: Heard, *, api_key: str) -> Envelope | None:
             raise by_status
         return envelope
     if str(envelope.code) == IP_LIMIT:
-        raise bybit_codes.error_of_status(HTTPStatus.FORBIDDEN, now=heard.now)
+        raise bybit_codes.banned(IP_LIMIT, heard.now)
     if not is_2xx and str(envelope.code) not in bybit_codes.CODES:
         raise by_status
     error = error_of(envelope.code, envelope.said, api_key=api_key, wait_s=_reset_after_s(heard))

@@ -68,7 +68,7 @@ order against 10 a second, of which we use 80 %, so a larger batch would be refu
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """A documented limit of one key: calls, or orders, in any second."""
+    """A documented limit of one account (UID): calls, or orders, in any second."""
 
     name: str
     calls: int
@@ -158,11 +158,11 @@ def build_cancel_all(order_class: OrderClass, selector: Mapping[str, str]) -> As
     )
 
 
-def build_cancel_all_spread(symbol: str | None = None) -> Ask:
-    """Cancel all spread orders, or those of one combination."""
-    fields: dict[str, object] = {"cancelAll": True} if symbol is None else {"symbol": symbol}
+def build_cancel_all_spread(selector: Mapping[str, str]) -> Ask:
+    """Cancel all spread orders, or those of one combination (`symbol`)."""
+    fields: dict[str, object] = {**selector} if selector else {"cancelAll": True}
     return Ask(
-        name="cancel-all spread" if symbol is None else f"cancel-all spread {symbol}",
+        name=" ".join(["cancel-all spread", *selector.values()]),
         path="/v5/spread/order/cancel-all",
         limit=SPREAD_CANCEL_ALL,
         body=_json(fields),
@@ -272,6 +272,11 @@ def build_query_api() -> Ask:
 def build_time() -> Ask:
     """Ask for Bybit's clock; public."""
     return Ask(name="market time", path="/v5/market/time")
+
+
+def build_option_coins() -> Ask:
+    """Ask which base coins have options; public."""
+    return Ask(name="option base coins", path="/v5/market/option-base-coins")
 
 
 def build_instruments(path: str, selector: Mapping[str, str], cursor: str = "") -> Ask:

@@ -14,7 +14,8 @@ How to write an adapter, in seven rules:
    `VenueReplyInvalid`.
 5. No loop until flat, no retry, no sleep. `bot.flow.verify` owns control flow; `adapters.pacing`
    says when a call may leave; `adapters.link` obeys it.
-6. A scope never widens. What one call cannot express is done order by order.
+6. A scope never widens, and no list of instruments narrows a reading: it may be old. What one call
+   cannot express is done order by order.
 7. Take a signer, never a key. Sign the very bytes that are sent; time comes in as an argument.
 """
 

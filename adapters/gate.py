@@ -28,9 +28,8 @@ class Call:
     name: str
     """For a person, such as `cancel-all linear USDT`."""
     windows: tuple[Window, ...]
-    """The key's own limits; the gate adds the address's."""
+    """The key's own limits; the gate adds the address's, which counts every call as one."""
     priority: Priority
-    cost: int = 1
 
 
 @dataclass(order=True, slots=True)
@@ -40,7 +39,6 @@ class _Waiter:
     priority: Priority
     number: int
     windows: tuple[Window, ...] = field(compare=False)
-    cost: int = field(compare=False)
     ticket: asyncio.Future[Ticket] = field(compare=False)
 
 
@@ -84,6 +82,10 @@ class Gate:
         """Hold one window."""
         self._pacer.throttled(_now(), window, retry_after_s)
 
+    def slowed(self, retry_after_s: float) -> None:
+        """Hold every call: the venue as a whole protects itself."""
+        self.throttled(self._address, retry_after_s)
+
     def corrected(
         self, window: Window, *, limit: int, remaining: int, reset_after_s: float
     ) -> None:
@@ -98,7 +100,6 @@ class Gate:
             priority=call.priority,
             number=next(self._numbers),
             windows=(self._address, *call.windows),
-            cost=call.cost,
             ticket=loop.create_future(),
         )
         self._waiting.append(waiter)
@@ -134,9 +135,9 @@ class Gate:
             return
         soonest = float("inf")
         for waiter in sorted(self._waiting):
-            wait_s = self._pacer.wait_s(now, waiter.windows, waiter.priority, cost=waiter.cost)
+            wait_s = self._pacer.wait_s(now, waiter.windows, waiter.priority)
             if wait_s <= 0 and not waiter.ticket.done():
-                waiter.ticket.set_result(self._pacer.sent(waiter.windows, cost=waiter.cost))
+                waiter.ticket.set_result(self._pacer.sent(waiter.windows))
                 self._waiting.remove(waiter)
             soonest = min(soonest, wait_s) if wait_s > 0 else soonest
         self._wake_after(soonest)

@@ -11,14 +11,20 @@ keys and signatures.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
+import socket
 import ssl
+import struct
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
+from typing_extensions import override
 from yarl import URL
 
 from adapters.contract import (
@@ -67,6 +73,67 @@ class Reply:
 
 Build = Callable[[int], Awaitable[WireRequest]]
 """Make the request, signed for this venue time in epoch milliseconds."""
+ABORT = struct.pack("ii", 1, 0)
+"""`SO_LINGER`: what the kernel has not sent when the socket is closed is dropped."""
+
+
+def one_spelling(base_url: str) -> str:
+    """Return the one spelling of a base URL, so that two accounts there share one link.
+
+    Raises:
+        ValueError: it is not one that a key may be sent to; says why.
+    """
+    parts = urlsplit(base_url.strip())
+    host, port = (parts.hostname or "").rstrip("."), parts.port
+    if parts.scheme not in ("http", "https") or not host:
+        raise ValueError("it must begin with https:// and name a host")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ValueError("it must hold no user, no query and no fragment")
+    if parts.scheme == "http" and not _is_loopback(host):
+        raise ValueError("plain http is for this machine alone: write https://")
+    host = f"[{host}]" if ":" in host else host
+    is_usual = port in (None, {"http": 80, "https": 443}[parts.scheme])
+    return f"{parts.scheme}://{host}{'' if is_usual else f':{port}'}{parts.path.rstrip('/')}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class Connector(aiohttp.TCPConnector):
+    """Knows which transport carries the call of each task, so that a call can be aborted.
+
+    aiohttp only closes, and a TLS connection being closed waits for the other side: what we gave up
+    could still be delivered by a network that heals.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._carrying: dict[asyncio.Task[Any] | None, asyncio.Transport | None] = {}
+
+    @override
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout
+    ) -> aiohttp.connector.Connection:
+        """Connect, and note which transport it is."""
+        connection = await super().connect(req, traces, timeout)
+        self._carrying[asyncio.current_task()] = connection.transport
+        return connection
+
+    def carrier(self) -> asyncio.Transport | None:
+        """Give up what is known of this task's call: its transport, if it came so far."""
+        return self._carrying.pop(asyncio.current_task(), None)
+
+
+def _abort(transport: asyncio.Transport) -> None:
+    """Drop a connection, with all that has not left yet."""
+    carrier = transport.get_extra_info("socket")
+    if carrier is not None and carrier.fileno() >= 0:
+        carrier.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ABORT)
+    transport.abort()
 
 
 class VenueLink:
@@ -75,10 +142,13 @@ class VenueLink:
     def __init__(
         self, base_url: str, gate: Gate, session: aiohttp.ClientSession, *, limits: LinkLimits
     ) -> None:
+        connector = session.connector
+        assert isinstance(connector, Connector)
         self.base_url = base_url.rstrip("/")
         self.gate = gate
         self.clock = ClockOffset()
         self._session = session
+        self._connector = connector
         self._limits = limits
 
     async def call(self, call: Call, build: Build) -> Reply:
@@ -99,35 +169,44 @@ class VenueLink:
             raise
 
     async def _exchange(self, request: WireRequest) -> Reply:
-        """Send the bytes and read the whole answer; an answer we gave up on is never read later.
+        """Send the bytes and read the whole answer.
 
-        Leaving the `async with` before the body ended closes the connection, so no later call can
-        meet the rest of this answer on a pooled connection.
+        A call that ends without one, by time-out, error or cancellation, has its connection
+        aborted: nothing more of it is sent, and no later call can meet its answer.
         """
-        query = f"?{request.query}" if request.query else ""
-        url = URL(f"{self.base_url}{request.path}{query}", encoded=True)
         try:
-            async with (
-                asyncio.timeout(self._limits.call_s),
-                self._session.request(
-                    request.method,
-                    url,
-                    data=request.body,
-                    headers=request.headers,
-                    allow_redirects=False,
-                ) as response,
-            ):
-                body = await self._body(response)
-                return Reply(status=response.status, headers=response.headers, body=body)
+            async with asyncio.timeout(self._limits.call_s):
+                return await self._answer(request)
         except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError, ValueError) as error:
             raise translate(error) from None
+
+    async def _answer(self, request: WireRequest) -> Reply:
+        query = f"?{request.query}" if request.query else ""
+        url = URL(f"{self.base_url}{request.path}{query}", encoded=True)
+        response: aiohttp.ClientResponse | None = None
+        try:
+            response = await self._session.request(
+                request.method,
+                url,
+                data=request.body,
+                headers=request.headers,
+                allow_redirects=False,
+            )
+            body = await self._body(response)
+            return Reply(status=response.status, headers=response.headers, body=body)
+        finally:
+            transport = self._connector.carrier()
+            # A connection whose answer is whole was given back, and may carry another call by now.
+            if transport is not None and (response is None or response.connection is not None):
+                _abort(transport)
+            if response is not None:
+                response.release()
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:
         chunks = bytearray()
         async for chunk in response.content.iter_any():
             chunks += chunk
             if len(chunks) > self._limits.reply_bytes_max:
-                response.close()
                 raise VenueReplyInvalid(user_message="the venue's answer is too large")
         return bytes(chunks)
 
@@ -162,7 +241,7 @@ async def open_link(
     method; our budgets would miss that call, so a reading counts as two at most there.
     """
     bounds = limits or LinkLimits()
-    connector = aiohttp.TCPConnector(
+    connector = Connector(
         limit=0, ttl_dns_cache=60, keepalive_timeout=30, ssl=ssl.create_default_context()
     )
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=bounds.connect_s)

@@ -30,9 +30,11 @@ class Window:
     """One documented limit: at most `calls` in any `per_s` seconds."""
 
     name: str
-    """Such as `address` or `key-3fa9 cancel-all linear`."""
+    """Such as `address` or `uid-1234567 cancel-all linear`."""
     calls: int
     per_s: float
+    cost: int = 1
+    """What the call at hand takes of it: some limits count every order of a batch."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -82,10 +84,9 @@ class _Budget:
 
 @dataclass(slots=True, kw_only=True)
 class Ticket:
-    """A call on its way: which budgets it occupies."""
+    """A call on its way: which budgets it occupies, and how many slots of each."""
 
-    budgets: tuple[_Budget, ...]
-    cost: int
+    taken: tuple[tuple[_Budget, int], ...]
     is_answered: bool = False
 
 
@@ -96,16 +97,14 @@ class Pacer:
     budgets: dict[str, _Budget] = field(default_factory=dict)
     banned_until: float = float("-inf")
 
-    def wait_s(
-        self, now: float, windows: Iterable[Window], priority: Priority, *, cost: int = 1
-    ) -> float:
+    def wait_s(self, now: float, windows: Iterable[Window], priority: Priority) -> float:
         """Return seconds until a call may leave; 0.0: now; infinite: not before an answer."""
-        return max(self._budget(window).wait_s(now, priority, cost) for window in windows)
+        return max(self._budget(window).wait_s(now, priority, window.cost) for window in windows)
 
-    def sent(self, windows: Iterable[Window], *, cost: int = 1) -> Ticket:
+    def sent(self, windows: Iterable[Window]) -> Ticket:
         """Take the slots of a call that leaves now."""
-        ticket = Ticket(budgets=tuple(self._budget(window) for window in windows), cost=cost)
-        for budget in ticket.budgets:
+        ticket = Ticket(taken=tuple((self._budget(window), window.cost) for window in windows))
+        for budget, cost in ticket.taken:
             budget.on_the_way += cost
         return ticket
 
@@ -113,9 +112,9 @@ class Pacer:
         """Count a call from its answer, or from the moment we gave it up."""
         assert not ticket.is_answered
         ticket.is_answered = True
-        for budget in ticket.budgets:
-            budget.on_the_way -= ticket.cost
-            budget.answered.append((now + budget.span_s(), ticket.cost))
+        for budget, cost in ticket.taken:
+            budget.on_the_way -= cost
+            budget.answered.append((now + budget.span_s(), cost))
 
     def corrected(
         self, now: float, window: Window, *, limit: int, remaining: int, reset_after_s: float
@@ -163,7 +162,3 @@ class ClockOffset:
     def timestamp_ms(self, now_ms: float) -> int:
         """Return what the venue's clock shows now, in epoch milliseconds."""
         return round(now_ms + self.offset_ms)
-
-    def local_ms(self, venue_ms: float) -> float:
-        """Turn a moment on the venue's clock into one on ours."""
-        return venue_ms - self.offset_ms

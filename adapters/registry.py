@@ -57,15 +57,3 @@ VENUES: Mapping[str, VenueKind] = {
 def venues() -> Mapping[str, VenueKind]:
     """Return every venue by its name in the config."""
     return VENUES
-
-
-def kind(name: str) -> VenueKind:
-    """Return a venue by its name in the config.
-
-    Raises:
-        LookupError: names the venue that is not known, and those that are.
-    """
-    found = VENUES.get(name)
-    if found is None:
-        raise LookupError(f"unknown venue {name!r}; known are: {', '.join(sorted(VENUES))}")
-    return found

@@ -21,6 +21,7 @@ from adapters.contract import Purpose, VenueError
 from adapters.gate import Gate
 from bot.sandbox.venues import server
 from bot.sandbox.venues.bybit import Key, SimulatedBybit
+from bot.sandbox.venues.exchange import Answer, Request
 from bot.sandbox.venues.faults import Fault, Wrong
 
 UID = "1234567"
@@ -42,11 +43,24 @@ class World:
     adapter: BybitAdapter
 
     def place(self, kind: str, **more: Any) -> str:
-        order = self.simulated.book.place(UID, kind, now=time.time(), **more)
-        return order.order_id
+        moment = time.time() - more.pop("age_s", 0.0)
+        return self.simulated.book.place(UID, kind, now=moment, **more).order_id
 
     def fail(self, wrong: Wrong, path: str = "", **more: Any) -> None:
         self.simulated.faults.add(Fault(wrong=wrong, path=path, **more))
+
+    def answer(self, path: str, status: int, body: bytes) -> None:
+        """Answer every call of a path with this page."""
+        honest, page = self.simulated.answer, Answer(status=status, body=body, content_type="x/y")
+
+        def spoilt(request: Request, now: float) -> Answer:
+            return page if request.path.startswith(path) else honest(request, now)
+
+        self.simulated.answer = spoilt  # type: ignore[method-assign]
+
+    async def relist(self) -> None:
+        """Have the instrument list read again."""
+        await self.venue._read_listing()
 
     def open(self) -> dict[str, int]:
         return self.simulated.book.open_count(UID, now=time.time())

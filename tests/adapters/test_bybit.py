@@ -196,7 +196,7 @@ async def test_unreadable_inverse_orders_without_any_known_coin_are_an_error():
 async def test_linear_coins_are_the_usual_two_the_listed_and_the_configured():
     async with world(settle_coins=("EURX",)) as bybit_world:
         bybit_world.simulated.listing.pre_launch["NEWPERP"] = "NEWC"
-        await bybit_world.venue.refresh()
+        await bybit_world.relist()
         bybit_world.place("linear:USDT", symbol="NEWPERP", settle="NEWC")
         receipts = await bybit_world.adapter.cancel_all(ALL)
         assert {r.call for r in receipts if r.order_class == "linear"} == {
@@ -216,7 +216,7 @@ async def test_a_coin_once_listed_is_kept_on_disk_and_cancelled_after_a_restart(
         connection = bybit.BybitSettings(base_url=url)
         async with bybit.connect(connection, gate=Gate(bybit.ADDRESS), state_dir=tmp_path) as venue:
             known = await venue.instruments()
-            await venue.refresh()
+            await venue._read_listing()
             assert "NEWPERP" in known.symbols
             assert "SOONUSDT" in known.symbols
         simulated.faults.add(Fault(wrong=Wrong.SERVER, path="/v5/market/instruments-info"))
@@ -229,7 +229,7 @@ async def test_a_coin_once_listed_is_kept_on_disk_and_cancelled_after_a_restart(
 
 async def test_a_broken_file_of_instruments_is_as_good_as_none(tmp_path: Path):
     async with world(state_dir=tmp_path) as bybit_world:
-        await bybit_world.venue.refresh()
+        await bybit_world.relist()
         assert bybit_world.venue.path is not None
         bybit_world.venue.path.write_text('{"series": 7')
         broken = bybit_world.venue.path
@@ -302,15 +302,6 @@ async def test_a_scope_by_symbol_takes_only_that_symbol(name: str):
         receipts = await bybit_world.adapter.cancel_all(scope)
         assert [r.error for r in receipts if r.error] == []
         assert bybit_world.ids() == {kept} | bystanders
-
-
-async def test_an_unlisted_option_is_looked_for_among_options_only():
-    async with world() as bybit_world:
-        bybit_world.place("option", symbol="ETH-26DEC26-4000-C-USDT")
-        scope = Scope(symbols=("ETH-26DEC26-4000-C-USDT",))
-        receipts = await bybit_world.adapter.cancel_all(scope)
-        assert {r.order_class for r in receipts} == {"option", "strategy"}
-        assert bybit_world.open() == {}
 
 
 @pytest.mark.parametrize("by_client_id", [False, True], ids=["order id", "client id"])

@@ -3,12 +3,17 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from contextlib import nullcontext, suppress
+from dataclasses import replace
+from functools import partial
 
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from adapters import bybit, bybit_adapter, bybit_wire
+from adapters import bybit, bybit_calls, bybit_wire
+from adapters.bybit_adapter import BybitAdapter
 from adapters.contract import (
+    Priority,
     Purpose,
     Scope,
     VenueAuthRefused,
@@ -16,14 +21,15 @@ from adapters.contract import (
     VenueError,
     VenueNotReached,
     VenueOutcomeUnknown,
+    VenueRefused,
     VenueReplyInvalid,
     VenueThrottled,
 )
-from adapters.gate import Gate
+from adapters.gate import Call, Gate
 from adapters.link import Reply, VenueLink
 from bot.sandbox.venues.bybit import Key
 from bot.sandbox.venues.faults import Wrong
-from tests.adapters.bybit_world import API_KEY, UID, VECTORS, credentials, world
+from tests.adapters.bybit_world import API_KEY, SECRET, UID, VECTORS, credentials, world
 
 ALL = Scope()
 KIND_OF_CLASS = {
@@ -136,6 +142,71 @@ async def test_a_ban_stops_every_further_call():
         assert len(bybit_world.simulated.log) == calls
 
 
+PAGE_403 = b"<html><h1>403 Forbidden</h1></html>"
+TOO_FREQUENT = b"<html><h1>403 ERROR</h1>Access too frequent</html>"
+
+
+@pytest.mark.parametrize("path", ["/v5/market/instruments-info", "/v5/market/time"])
+async def test_a_public_call_that_is_forbidden_shuts_out_nothing(path: str):
+    async with world() as bybit_world:
+        bybit_world.place("linear:USDT")
+        bybit_world.answer(path, 403, PAGE_403)
+        bybit_world.venue.link.clock.is_stale = True
+        with pytest.raises(VenueRefused) if "info" in path else nullcontext():
+            await bybit_world.relist()
+        receipts = await bybit_world.adapter.cancel_all(ALL)
+        assert [r.error for r in receipts if r.error] == []
+        assert bybit_world.open() == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v5/market/instruments-info", TOO_FREQUENT),
+        ("/v5/market/time", TOO_FREQUENT),
+        ("/v5/user/query-api", PAGE_403),
+    ],
+    ids=["list", "clock", "signed"],
+)
+async def test_a_ban_that_any_call_meets_is_a_ban_for_all(path: str, body: bytes):
+    async with world() as bybit_world:
+        bybit_world.answer(path, 403, body)
+        bybit_world.venue.link.clock.is_stale = True
+        with suppress(VenueBanned):
+            await bybit_world.relist()
+            await bybit_world.adapter.check()
+        receipts = await bybit_world.adapter.cancel_all(ALL)
+        assert {type(r.error) for r in receipts} == {VenueBanned}
+
+
+@pytest.mark.parametrize("is_public", [True, False], ids=["public", "signed"])
+async def test_http_429_holds_every_call(is_public: bool):  # noqa: FBT001
+    async with world() as bybit_world:
+        bybit_world.fail(Wrong.TOO_MANY, times=1)
+        link = bybit_world.venue.link
+        public = partial(bybit_calls.ask_public, link, bybit_wire.build_time())
+        with pytest.raises(VenueThrottled):
+            await (public() if is_public else bybit_world.adapter.check())
+        began = time.monotonic()
+        async with link.gate.passage(Call(name="cancel", windows=(), priority=Priority.CANCEL)):
+            assert time.monotonic() - began > 0.2
+
+
+async def test_keys_of_one_account_share_its_limits_once_they_are_known():
+    async with world() as bybit_world:
+        bybit_world.simulated.add_key("READKEY", Key(uid=UID, secret=SECRET, is_read_only=True))
+        secret = credentials(api_key="READKEY")
+        reader = bybit_world.venue.adapter(bybit_world.venue.signer(secret), purpose=Purpose.LOOK)
+        assert isinstance(reader, BybitAdapter)
+        callers = [bybit_world.adapter.caller, reader.caller]
+        ask = bybit_wire.build_cancel_all(bybit_wire.OPTION, {})
+        assert len({window.name for each in callers for window in each._windows(ask)}) == 2
+        await bybit_world.adapter.check()
+        await reader.check()
+        names = {window.name for each in callers for window in each._windows(ask)}
+        assert names == {"uid-1234567 cancel-all option"}
+
+
 async def test_documented_limits_are_kept_by_many_cancels_by_id():
     async with world() as bybit_world:
         bybit_world.simulated.door.is_on = True
@@ -225,9 +296,20 @@ async def test_connect_needs_no_answer():
 
 
 def test_settings_refuse_what_they_do_not_know():
-    for wrong in ({"settle_coin": "X"}, {"settle_coins": ["usdt"]}, {"recv_window_ms": 0}):
+    for wrong in (
+        {"settle_coin": "X"},
+        {"settle_coins": ["usdt"]},
+        {"recv_window_ms": 0},
+        {"recv_window_ms": 10_001},
+        {"base_url": "http://api.bybit.com"},
+    ):
         with pytest.raises(ValidationError):
             bybit.BybitSettings.model_validate(wrong)
+
+
+def test_two_spellings_of_a_base_url_are_one():
+    wild = bybit.BybitSettings(base_url="HTTPS://API.bybit.com:443/")
+    assert wild == bybit.BybitSettings(base_url="https://api.bybit.com")
 
 
 def _page(rows: int, cursor: str) -> Reply:
@@ -249,19 +331,9 @@ async def _read(pages: list[Reply], *, pages_max: int = 9):
             return pages.pop(0)
 
     async with world() as bybit_world:
-        caller = bybit_world.adapter.caller
-        scripted = type(caller)(
-            link=Link(bybit_world.venue.link.clock),
-            timekeeper=bybit_world.venue.timekeeper,
-            signer=caller.signer,
-            purpose=Purpose.RUN,
-            recv_window_ms=5000,
-        )
-        adapter = bybit_adapter.BybitAdapter(
-            caller=scripted,
-            listing=bybit_world.adapter.listing,
-            linear_coins=bybit_world.adapter.linear_coins,
-        )
+        link = Link(bybit_world.venue.link.clock)
+        caller = replace(bybit_world.adapter.caller, link=link)
+        adapter = replace(bybit_world.adapter, caller=caller)
         off = tuple(each for each in bybit_wire.ORDER_CLASSES if each != "inverse")
         return await adapter.open_orders(Scope(classes_off=off), pages_max=pages_max)
 

@@ -28,7 +28,7 @@ from tests.adapters.bybit_world import REPLIES, REPLIES_AT, envelope, judged
 
 cancel_all = bybit_wire.build_cancel_all
 LINEAR_USDT = cancel_all(LINEAR, {"settleCoin": "USDT"})
-SPREAD_ALL = bybit_wire.build_cancel_all_spread()
+SPREAD_ALL = bybit_wire.build_cancel_all_spread({})
 RFQ_ALL = bybit_wire.build_cancel_all_rfq(RFQ)
 EQ = "page_args%3Dfd4300ae-7847-404e-b947-b46980a4d140%26symbol%3D6%26"
 
@@ -95,6 +95,20 @@ def test_rfq_cancel_all_reports_what_was_refused():
     assert receipt.accepted == 1
     assert receipt.error is not None
     assert receipt.error.venue_code == "110079"
+
+
+@pytest.mark.parametrize("result", [{}, None, {"list": None}, {"data": None}])
+def test_absent_rows_of_an_rfq_cancel_all_are_a_count_that_is_not_told(result: object):
+    found = Envelope.model_validate(envelope(0) | {"result": result})
+    receipt = bybit_receipts.parse_cancel_all(RFQ, RFQ_ALL, found)
+    assert (receipt.accepted, receipt.error) == (None, None)
+
+
+@pytest.mark.parametrize("result", ["OK", 5, [{"code": "x"}], {"list": {}}])
+def test_odd_rows_of_an_rfq_cancel_all_are_no_acknowledgement(result: object):
+    found = Envelope.model_validate(envelope(0) | {"result": result})
+    with pytest.raises(VenueReplyInvalid):
+        bybit_receipts.parse_cancel_all(RFQ, RFQ_ALL, found)
 
 
 def spot_order(order_id: str, symbol: str = "BTCUSDT") -> OpenOrder:
@@ -234,43 +248,9 @@ def test_cancels_by_id_go_where_each_class_wants_them():
     )
 
 
-def test_recorded_time_and_key_are_read():
+def test_recorded_time_is_read():
     result = recorded("server-time").result
     assert bybit_receipts.parse_time_ms(result) == pytest.approx(1688639403423.213947)
-    facts = bybit_receipts.parse_key(recorded("query-api").result)
-    assert facts.account_uid == "1448939"
-    assert facts.is_read_only is True
-    assert facts.can_cancel is False
-    assert facts.can_withdraw is False
-    assert facts.expires is None
-    assert facts.bound_addresses == ("18.181.170.164", "13.212.45.47", "13.212.45.48")
-    assert facts.warnings == (
-        "the key is read-only and cannot cancel",
-        "the key may transfer between wallets or accounts",
-        "the key may do more than trade: BitCard, Earn, Exchange, FiatBitPay, FiatP2P",
-    )
-
-
-def test_a_key_that_may_withdraw_or_is_unbound_is_named():
-    result = recorded("query-api").result | {
-        "ips": ["*"],
-        "readOnly": 0,
-        "permissions": {"Wallet": ["Withdraw"], "NewPower": ["X"], "Spot": ["SpotTrade"]},
-        "deadlineDay": 83,
-        "expiredAt": "2027-02-12T00:00:00Z",
-    }
-    facts = bybit_receipts.parse_key(result)
-    assert facts.can_withdraw is True
-    assert facts.can_cancel is True
-    assert facts.bound_addresses == ()
-    assert facts.expires == datetime(2027, 2, 12, tzinfo=UTC)
-    assert facts.warnings == (
-        "the key has no permission to cancel linear and inverse orders",
-        "the key has no permission to cancel option orders",
-        "the key is not bound to an address and expires 90 days after it was made",
-        "the key may withdraw: replace it by one that may only trade",
-        "the key may do more than trade: NewPower",
-    )
 
 
 def documented(name: str) -> object:
@@ -295,3 +275,16 @@ def test_documented_readings_of_the_other_classes_are_read():
     pairs, cursor = bybit_receipts.parse_instruments(documented("spread_instrument"))
     assert pairs == (("SOLUSDT_SOL/USDT", "USDT"),)
     assert cursor == "first%3D100008%26last%3D100008"
+
+
+def test_base_coins_of_options_are_those_that_have_some():
+    result = documented("option_base_coins")
+    assert bybit_receipts.parse_option_coins(result) == ("BTC", "ETH", "SPCX")
+    rows = [{"baseCoin": "btc", "hasSymbol": "1"}, {"baseCoin": "SOON", "hasSymbol": 0}]
+    assert bybit_receipts.parse_option_coins({"list": rows}) == ("BTC",)
+
+
+@pytest.mark.parametrize("result", [None, {}, {"list": None}, {"list": [{"baseCoin": "BTC"}]}])
+def test_odd_base_coins_of_options_are_not_none(result: object):
+    with pytest.raises(VenueReplyInvalid):
+        bybit_receipts.parse_option_coins(result)

@@ -54,7 +54,7 @@ BUILT: dict[str, Ask] = {
     "post-spot-OcoOrder": cancel_all(SPOT_OCO, {}),
     "post-spot-BidirectionalTpslOrder": cancel_all(SPOT_BOTH_WAYS, {}),
     "post-spot-symbol-stop": cancel_all(SPOT_STOP, {"symbol": "ETHUSDC"}),
-    "post-spread-all": bybit_wire.build_cancel_all_spread(),
+    "post-spread-all": bybit_wire.build_cancel_all_spread({}),
     "post-rfq-cancel-all-rfq": bybit_wire.build_cancel_all_rfq(RFQ),
     "post-rfq-cancel-all-quotes": bybit_wire.build_cancel_all_rfq(QUOTE),
     "post-strategy-stop": bybit_wire.build_stop(STRATEGY_ID),

@@ -15,10 +15,8 @@ ONE = Window(name="one", calls=1, per_s=60.0)
 KEY = Window(name="key", calls=1, per_s=0.02)
 
 
-def call(
-    name: str = "read", *windows: Window, priority: Priority = Priority.READING, cost: int = 1
-) -> Call:
-    return Call(name=name, windows=windows, priority=priority, cost=cost)
+def call(name: str = "read", *windows: Window, priority: Priority = Priority.READING) -> Call:
+    return Call(name=name, windows=windows, priority=priority)
 
 
 def now() -> float:
@@ -83,6 +81,28 @@ def test_the_address_is_counted_for_every_call():
             await asyncio.sleep(4.9)
             assert len(order) == 8
         assert now() == 10.0
+
+    clock.run(main())
+
+
+def test_a_batch_is_one_call_to_the_address():
+    async def main() -> None:
+        gate = Gate(Window(name="address", calls=10, per_s=5.0))
+        order: list[str] = []
+        for number in range(8):
+            batch = Window(name=f"key {number}", calls=10, per_s=1.0, cost=8)
+            await pass_through(gate, call(str(number), batch), order)
+        assert (len(order), now()) == (8, 0.0)
+
+    clock.run(main())
+
+
+def test_a_venue_that_protects_itself_holds_every_call():
+    async def main() -> None:
+        gate = Gate(MUCH)
+        gate.slowed(2.5)
+        await pass_through(gate, call("first", KEY, priority=Priority.CANCEL), [])
+        assert now() == 2.5
 
     clock.run(main())
 

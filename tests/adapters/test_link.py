@@ -189,6 +189,81 @@ async def test_late_answer_of_a_call_given_up_is_never_read_by_the_next():
     assert connections == 2
 
 
+@pytest.mark.parametrize("is_cancelled", [False, True], ids=["time-out", "cancelled"])
+async def test_a_call_without_an_answer_is_aborted_not_closed(is_cancelled: bool):  # noqa: FBT001
+    asked, ended = asyncio.Event(), asyncio.Queue[str]()
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await head(reader)
+        asked.set()
+        try:
+            await reader.read()
+            ended.put_nowait("closed")
+        except ConnectionResetError:
+            ended.put_nowait("aborted")
+
+    async def ask(link: VenueLink) -> None:
+        with pytest.raises(VenueOutcomeUnknown):
+            await link.call(READ, plain)
+
+    async with venue(handler) as link, asyncio.TaskGroup() as group:
+        task = group.create_task(ask(link))
+        await asked.wait()
+        if is_cancelled:
+            task.cancel()
+        async with asyncio.timeout(2.0):
+            assert await ended.get() == "aborted"
+
+
+async def test_a_call_with_its_whole_answer_keeps_its_connection_for_the_next():
+    connections: list[int] = []
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(1)
+        while True:
+            await head(reader)
+            writer.write(OK)
+            await writer.drain()
+
+    async with venue(handler) as link:
+        for _ in range(3):
+            assert (await link.call(READ, plain)).body == b"hi"
+    assert connections == [1]
+
+
+@pytest.mark.parametrize(
+    ("written", "spelling"),
+    [
+        ("HTTPS://API.Bybit.COM/", "https://api.bybit.com"),
+        ("https://api.bybit.com.:443", "https://api.bybit.com"),
+        (" https://api.bybit.com:8443/v/ ", "https://api.bybit.com:8443/v"),
+        ("http://LOCALHOST:80", "http://localhost"),
+        ("http://[::1]:8080/", "http://[::1]:8080"),
+    ],
+)
+def test_a_base_url_has_one_spelling(written: str, spelling: str):
+    assert links.one_spelling(written) == spelling
+    assert links.one_spelling(spelling) == spelling
+
+
+@pytest.mark.parametrize(
+    ("written", "why"),
+    [
+        ("api.bybit.com", "must begin with https:// and name a host"),
+        ("ftp://api.bybit.com", "must begin with https:// and name a host"),
+        ("https:///v5", "must begin with https:// and name a host"),
+        ("https://key:secret@api.bybit.com", "must hold no user"),
+        ("https://api.bybit.com?a=1", "must hold no user, no query"),
+        ("https://api.bybit.com:99999", "Port out of range"),
+        ("http://api.bybit.com", "plain http is for this machine alone"),
+        ("http://127.0.0.1.example.com", "plain http is for this machine alone"),
+    ],
+)
+def test_a_base_url_that_no_key_may_be_sent_to_is_refused(written: str, why: str):
+    with pytest.raises(ValueError, match=why):
+        links.one_spelling(written)
+
+
 def _every(base: type[BaseException]) -> set[type[BaseException]]:
     return {base}.union(*(_every(kind) for kind in base.__subclasses__()))
 

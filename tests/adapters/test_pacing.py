@@ -3,6 +3,7 @@
 import math
 import random
 from collections import deque
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -56,9 +57,18 @@ def test_slots_are_counted_from_the_answer_not_from_the_sending():
 
 def test_a_call_that_is_larger_than_the_budget_leaves_when_the_budget_is_empty():
     pacer = Pacer()
-    assert pacer.wait_s(0.0, [TEN], Priority.CANCEL, cost=20) == 0.0
-    pacer.answered(0.0, pacer.sent([TEN], cost=20))
-    assert pacer.wait_s(0.5, [TEN], Priority.CANCEL, cost=20) == pytest.approx(0.5)
+    large = replace(TEN, cost=20)
+    assert pacer.wait_s(0.0, [large], Priority.CANCEL) == 0.0
+    pacer.answered(0.0, pacer.sent([large]))
+    assert pacer.wait_s(0.5, [large], Priority.CANCEL) == pytest.approx(0.5)
+
+
+def test_a_batch_counts_its_orders_where_the_venue_does_and_as_one_call_elsewhere():
+    pacer = Pacer()
+    batch = replace(TEN, cost=8)
+    pacer.sent([HOST, batch])
+    assert pacer.wait_s(0.0, [batch], Priority.CANCEL) == math.inf
+    assert taken(pacer, HOST, Priority.CANCEL) == 479
 
 
 def test_headers_correct_a_budget_as_far_as_they_are_plausible():
@@ -126,4 +136,3 @@ def test_clock_offset_is_measured_at_half_way():
     clock.measured(sent_ms=1000.0, received_ms=1200.0, server_ms=4100.0)
     assert not clock.is_stale
     assert clock.timestamp_ms(2000.0) == 5000
-    assert clock.local_ms(5000.0) == 2000.0

@@ -264,6 +264,10 @@ def _instruments(venue: SimulatedBybit, request: Request, _: float) -> dict[str,
         raise Refusal(bad.code, bad.said) from None
 
 
+def _option_coins(venue: SimulatedBybit, _: Request, __: float) -> dict[str, Any]:
+    return {"result": {"list": venue.listing.option_coins()}}
+
+
 def _spreads(venue: SimulatedBybit, _: Request, __: float) -> dict[str, Any]:
     rows = [{"symbol": symbol, "status": "Trading"} for symbol in venue.listing.spread]
     return {"result": {"list": rows, "nextPageCursor": ""}}
@@ -272,6 +276,7 @@ def _spreads(venue: SimulatedBybit, _: Request, __: float) -> dict[str, Any]:
 PUBLIC: Mapping[str, Callable[[SimulatedBybit, Request, float], dict[str, Any]]] = {
     "/v5/market/time": _time,
     "/v5/market/instruments-info": _instruments,
+    "/v5/market/option-base-coins": _option_coins,
     "/v5/spread/instrument": _spreads,
 }
 

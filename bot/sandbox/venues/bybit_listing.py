@@ -1,6 +1,7 @@
 """What the simulated Bybit lists, and how it reads arguments.
 
-Owns `instruments-info` and `BadCall`. Source: bybit-exchange/docs, `docs/v5/market/instrument`.
+Owns `instruments-info`, `option-base-coins` and `BadCall`. Source: bybit-exchange/docs,
+`docs/v5/market/instrument` and `option-base-coins`.
 """
 
 from __future__ import annotations
@@ -68,6 +69,12 @@ class Listing:
         rows = [{"symbol": s, "settleCoin": known[s], "status": status} for s in symbols]
         more = str(start + limit) if start + limit < len(known) else ""
         return {"category": category, "list": rows, "nextPageCursor": more}
+
+    def option_coins(self) -> list[dict[str, Any]]:
+        """Answer `option-base-coins`; the last coin has been announced and has no options yet."""
+        coins = sorted({coin_of(symbol) for symbol in self.option})
+        rows = [{"baseCoin": coin, "hasSymbol": 1, "underlyingType": 0} for coin in coins]
+        return [*rows, {"baseCoin": "SOON", "hasSymbol": 0, "underlyingType": 0}]
 
     def _known(self, category: str, status: str) -> dict[str, str]:
         """Return the symbols of a category in a status."""
