@@ -22,6 +22,7 @@ class EventKind(Enum):
 
     REQUEST_SUBMITTED = "request.submitted"
     VOTE_CAST = "vote.cast"
+    VOTE_CONFIRMED = "vote.confirmed"
     VOTE_IGNORED = "vote.ignored"
     REQUEST_DENIED = "request.denied"
     REQUEST_WITHDRAWN = "request.withdrawn"
@@ -32,6 +33,7 @@ class EventKind(Enum):
     CHASE_STOPPED = "chase.stopped"
     KEY_READ = "key.read"
     KEY_REFUSED = "key.refused"
+    ROUND_BEGAN = "round.began"
     ROUND_ENDED = "round.ended"
     READING_TAKEN = "reading.taken"
     TARGET_JUDGED = "target.judged"

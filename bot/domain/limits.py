@@ -31,7 +31,6 @@ class Limits:
     """No order has gone for this long: another round."""
     flat_checks_s: tuple[float, ...] = (2.0, 5.0, 10.0, 20.0, 30.0)
     """Readings after FLAT, counted from FLAT."""
-    rounds_max: int = 400
     orders_by_id_max: int = 40
     """Orders cancelled one by one in one round."""
     residual_shown_max: int = 20

@@ -126,3 +126,10 @@ def advance(request: Request, to: RequestState, *, at: datetime, why: str = "") 
         raise IllegalTransition(f"{request.id}: {request.state.value} cannot become {to.value}")
     ended_at = at if to.is_final else None
     return replace(request, state=to, ended_at=ended_at, ended_why=why)
+
+
+def overlap(request: Request, other: Request) -> str:
+    """Say for the card of `request` which of its accounts `other` works on too; empty if none."""
+    theirs = {target.account for target in other.plan.targets}
+    shared = [target.account for target in request.plan.targets if target.account in theirs]
+    return f"Run {other.id} works on the same accounts: {', '.join(shared)}." if shared else ""

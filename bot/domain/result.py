@@ -106,40 +106,58 @@ class Report:
     """Accounts without a verdict yet."""
 
 
-_URGENCY = {Outcome.NOT_SENT: 0, Outcome.UNVERIFIED: 1, Outcome.RESIDUAL: 2, Outcome.FLAT: 3}
+_URGENCY = {
+    Outcome.NOT_SENT: 0,
+    Outcome.UNVERIFIED: 1,
+    Outcome.RESIDUAL: 2,
+    None: 3,
+    Outcome.FLAT: 4,
+}
+"""None: no verdict."""
 
 
-def summarise(statuses: Sequence[TargetStatus]) -> Report:
-    """Make the report of a run from where its targets stand."""
-    results = sorted(
-        (status.result for status in statuses if status.result is not None),
-        key=lambda result: (_URGENCY[result.outcome], result.account),
-    )
-    missing = tuple(sorted(status.account for status in statuses if status.result is None))
+def worst_first(statuses: Sequence[TargetStatus]) -> tuple[TargetStatus, ...]:
+    """Sort by what needs a person first, then by account; without a verdict goes before FLAT."""
+    return tuple(sorted(statuses, key=_urgency))
+
+
+def _urgency(status: TargetStatus) -> tuple[int, str]:
+    return _URGENCY[status.result.outcome if status.result else None], status.account
+
+
+def summarise(statuses: Sequence[TargetStatus], *, is_over: bool = False) -> Report:
+    """Make the report of a run from where its targets stand.
+
+    With `is_over` nobody works on it any more: what has no verdict will get none.
+    """
+    ordered = worst_first(statuses)
+    results = tuple(status.result for status in ordered if status.result is not None)
+    missing = tuple(status.account for status in ordered if status.result is None)
     not_flat = [result for result in results if result.outcome is not Outcome.FLAT]
     is_flat = bool(results) and not not_flat and not missing
     return Report(
-        headline=_headline(len(statuses), not_flat, len(missing)),
+        headline=_headline(len(statuses), not_flat, len(missing), is_over=is_over),
         is_flat=is_flat,
         seconds=max(result.seconds for result in results) if is_flat else None,
-        results=tuple(results),
+        results=results,
         missing=missing,
     )
 
 
-def _headline(total: int, not_flat: Sequence[TargetResult], missing: int) -> str:
-    if not not_flat and not missing:
+def _headline(total: int, not_flat: Sequence[TargetResult], missing: int, *, is_over: bool) -> str:
+    if total and not not_flat and not missing:
         return f"FLAT: {total} of {total} accounts"
-    if not not_flat:
+    if not not_flat and not is_over:
         return f"RUNNING: {total - missing} of {total} accounts FLAT so far"
+    count = len(not_flat) + (missing if is_over else 0)
+    words = [f"NOT FLAT: {count} of {total} accounts"]
     orders = sum(result.open_after or 0 for result in not_flat)
     unknown = sum(result.open_after is None for result in not_flat)
-    words = [f"NOT FLAT: {len(not_flat)} of {total} accounts"]
-    if orders or not unknown:
+    if orders or len(not_flat) > unknown:
         bound = "at least " if any(result.is_at_least for result in not_flat) else ""
         words.append(f"{bound}{orders} {'order' if orders == 1 else 'orders'}")
     if unknown:
         words.append(f"{unknown} cannot be told")
     if missing:
-        words.append(f"{missing} still without a verdict")
+        words.append(f"{missing} {'' if is_over else 'still '}without a verdict")
     return ", ".join(words)

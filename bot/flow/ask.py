@@ -20,6 +20,7 @@ from bot.domain.request import Request, RequestState
 from bot.flow import decide
 from bot.flow import desk as desks
 from bot.flow.desk import Desk, Said
+from bot.flow.ports import StoreDown, Submitted
 from policies import evaluate
 from policies.model import Actor
 
@@ -67,22 +68,28 @@ async def submit(
 
     Raises:
         UsageError: the command names what does not exist or may not be asked for.
-        StoreDown: the database did not answer.
+        StoreDown: the database did not answer; nothing was stored.
     """
     plan = await resolve(desk, command, requester)
-    request = _draft(desk, command, requester, plan, channel)
-    event = desks.event(
-        desk, EventKind.REQUEST_SUBMITTED, request, requester, desks.sendable(request)
-    )
-    submitted = await desk.store.submit(request, event=event, delivery=delivery)
+    submitted: Submitted | None = None
+    while submitted is None:  # Until an id is drawn that no earlier request has.
+        request = _draft(desk, command, requester, plan, channel)
+        event = desks.event(
+            desk, EventKind.REQUEST_SUBMITTED, request, requester, desks.sendable(request)
+        )
+        submitted = await desk.store.submit(request, event=event, delivery=delivery)
     request = submitted.request
     if not submitted.is_new:
         return _in_the_way(desk, request, requester)
     desk.changed(request.id)
-    said = await decide.decide(desk, request.id)
-    if said.code == "started":
-        return said
-    return Said(code="submitted", text=f"Request {request.id} is posted.", request=request)
+    try:
+        said = await decide.decide(desk, request.id)
+    except StoreDown:
+        desk.doubt(request.id)
+    else:
+        if said.code == "started":
+            return said
+    return Said(code="submitted", text=f"Request {request.id} is stored.", request=request)
 
 
 def _draft(desk: Desk, command: Cancel, requester: Actor, plan: Plan, channel: str) -> Request:
@@ -107,6 +114,8 @@ def _draft(desk: Desk, command: Cancel, requester: Actor, plan: Plan, channel: s
 
 
 def _in_the_way(desk: Desk, request: Request, requester: Actor) -> Said:
+    if request.state is not RequestState.PENDING:
+        return desks.ended(request)  # This very command was delivered before.
     ago = int((desk.clock.now() - request.posted_at).total_seconds())
     who = request.requester.name
     if request.requester.person_id == requester.person_id:

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from bot.domain import plan as plans
-from bot.domain.event import EventKind
+from bot.domain.event import EventKind, Fact
 from bot.domain.request import Request, RequestState
 from bot.flow import desk as desks
 from bot.flow.desk import Click, Desk, Said
-from bot.flow.ports import Start
+from bot.flow.ports import Start, StoreDown
 from policies import evaluate
 from policies import model as policy_model
 from policies.evaluate import Ballot
@@ -36,15 +36,17 @@ async def vote(desk: Desk, click: Click, answer: Answer) -> Said:
     if refusal := _not_votable(request, click):
         return refusal
     assert request is not None
-    voter = await desk.people.actor(click.user_id, team_id=click.team_id)
-    objections = _objections(desk, request, voter) if voter.read_at is not None else ()
+    groups = desks.voter_groups(desk, request)
+    voter, objections = _as_signed(click), _by_signature(desk, request, click)
+    if not objections:
+        voter = await desk.people.actor(click.user_id, team_id=click.team_id, groups=groups)
+        objections = _objections(desk, request, voter) if voter.read_at is not None else ()
     if objections:
         event = desks.event(
             desk, EventKind.VOTE_IGNORED, request, voter, {"why": [r.code for r in objections]}
         )
         await desk.store.note(event, delivery=click.delivery)
-        text = " ".join(reason.text for reason in objections)
-        return Said(code=objections[0].code, text=text, request=request, is_refusal=True)
+        return _refused(request, objections)
     cast = Vote(
         request_id=request.id,
         digest=click.digest,
@@ -53,11 +55,56 @@ async def vote(desk: Desk, click: Click, answer: Answer) -> Said:
         at=desk.clock.now(),
         reason=click.reason,
     )
-    event = desks.event(desk, EventKind.VOTE_CAST, request, voter, {"answer": answer.value})
+    event = desks.event(desk, EventKind.VOTE_CAST, request, voter, _facts(cast))
     if not await desk.store.cast(cast, event=event, delivery=click.delivery):
         return await desks.already(desk, request.id)
     desk.changed(request.id)
-    return await decide(desk, request.id, just_read=voter)
+    try:
+        return await decide(desk, request.id, just_read=voter)
+    except StoreDown:
+        desk.doubt(request.id)
+        text = "Your answer is stored, but the database stopped answering: it is tried again."
+        return Said(code="stored", text=f"{text} The card will tell.", request=request)
+
+
+async def refusal(desk: Desk, click: Click) -> Said | None:
+    """Say what is known against a click without asking Slack; None: nothing is.
+
+    Raises:
+        StoreDown: the database did not answer.
+    """
+    request = await desk.store.find(click.request_id)
+    if refused := _not_votable(request, click):
+        return refused
+    assert request is not None
+    objections = _by_signature(desk, request, click)
+    return _refused(request, objections) if objections else None
+
+
+def _refused(request: Request, objections: Sequence[Reason]) -> Said:
+    text = " ".join(reason.text for reason in objections)
+    return Said(code=objections[0].code, text=text, request=request, is_refusal=True)
+
+
+def _facts(vote: Vote) -> dict[str, Fact]:
+    return {"answer": vote.answer.value, "digest": vote.digest, "reason": vote.reason}
+
+
+def _as_signed(click: Click) -> Actor:
+    """Make an actor of what Slack signed, before anything is read of them."""
+    name = click.name or click.user_id
+    return Actor(user_id=click.user_id, person_id=click.user_id, name=name, team_id=click.team_id)
+
+
+def _by_signature(desk: Desk, request: Request, click: Click) -> tuple[Reason, ...]:
+    """Judge by signed facts alone: a stranger's clicks shall not use up our calls to Slack."""
+    name = click.name or click.user_id
+    if click.user_id == request.requester.user_id:
+        text = f"{name} asked for this: somebody else must approve."
+        return (Reason(code="requester", text=text),)
+    if click.team_id not in desk.policy.workspaces:
+        return (Reason(code="not_ours", text=f"{name} is not of our workspace."),)
+    return ()
 
 
 def _not_votable(request: Request | None, click: Click) -> Said | None:
@@ -88,27 +135,25 @@ async def decide(desk: Desk, request_id: str, *, just_read: Actor | None = None)
         if changed := plans.changes(request.plan, desk.directory):
             return await desks.end(desk, request, to=RequestState.EXPIRED, why="; ".join(changed))
         votes = await desk.store.votes(request_id)
-        fresh, stood_in = await _read_again(desk, votes, just_read)
+        fresh, stood_in = await _read_again(desk, request, votes, just_read)
         await _keep_answers(desk, request, votes, fresh)
         decision = judge(desk, request, fresh)
         match decision.verdict:
             case Verdict.ALLOWED:
-                judged = Judged(
-                    request=request, decision=decision, votes_seen=len(votes), stood_in=stood_in
-                )
-                if started := await _start(desk, judged):
-                    return started
+                judged = Judged(request=request, decision=decision, votes=fresh, stood_in=stood_in)
+                if said := await _stale(desk, judged) or await _start(desk, judged):
+                    return said
             case Verdict.DENIED:
                 why = " ".join(reason.text for reason in decision.reasons)
                 return await desks.end(desk, request, to=RequestState.DENIED, why=why)
             case Verdict.PENDING:
-                return _pending(desk, request, fresh)
-    desk.unsure[request_id] = desk.clock.monotonic() + desk.limits.vote_wait_s
+                return _pending(desk, request, fresh, decision, just_read)
+    desk.doubt(request_id)
     return Said(code="busy", text="Many people answered at once; it is decided again in a second.")
 
 
 def judge(desk: Desk, request: Request, votes: Sequence[Vote]) -> Decision:
-    """Judge votes under the policy at posting and the one of now; both must allow."""
+    """Judge votes under the policy at posting and the one of now: both must allow, one denies."""
     ballot = Ballot(
         request_id=request.id,
         digest=request.digest,
@@ -117,11 +162,13 @@ def judge(desk: Desk, request: Request, votes: Sequence[Vote]) -> Decision:
     )
     at_posting = evaluate.decision(policy_model.parse(request.policy_text), ballot, votes)
     now = evaluate.decision(desk.policy, ballot, votes)
-    return at_posting if at_posting.verdict is not Verdict.ALLOWED else now
+    if now.verdict is Verdict.DENIED or at_posting.verdict is Verdict.ALLOWED:
+        return now
+    return at_posting
 
 
 async def _read_again(
-    desk: Desk, votes: Sequence[Vote], just_read: Actor | None
+    desk: Desk, request: Request, votes: Sequence[Vote], just_read: Actor | None
 ) -> tuple[tuple[Vote, ...], tuple[Actor, ...]]:
     """Re-read every voter's standing, side by side; a fresh enough snapshot stands in.
 
@@ -129,6 +176,7 @@ async def _read_again(
         The votes with today's actors, and those actors whose snapshot stood in.
     """
     stood_in: list[Actor] = []
+    groups = desks.voter_groups(desk, request)
     read: dict[str, Actor] = {}
     if just_read is not None:
         read[just_read.user_id] = just_read
@@ -138,7 +186,7 @@ async def _read_again(
                 read.setdefault(cast.actor.user_id, cast.actor)
             elif cast.actor.user_id not in read:
                 read[cast.actor.user_id] = cast.actor
-                group.create_task(_read_one(desk, cast.actor, read, stood_in))
+                group.create_task(_read_one(desk, cast.actor, groups, read, stood_in))
     return tuple(replace(cast, actor=read[cast.actor.user_id]) for cast in votes), tuple(stood_in)
 
 
@@ -154,17 +202,18 @@ async def _keep_answers(
     """Store who a voter is once Slack can say it, so that the card stops saying that it waits."""
     for before, now in zip(stored, fresh, strict=True):
         if before.actor.read_at is None and now.actor.read_at is not None:
-            event = desks.event(
-                desk, EventKind.VOTE_CAST, request, now.actor, {"answer": now.answer.value}
-            )
-            delivery = f"known:{request.id}:{now.actor.user_id}:{now.at.isoformat()}"
-            await desk.store.cast(now, event=event, delivery=delivery)
+            event = desks.event(desk, EventKind.VOTE_CONFIRMED, request, now.actor, _facts(now))
+            await desk.store.confirm(before, now, event=event)
 
 
 async def _read_one(
-    desk: Desk, known: Actor, read: dict[str, Actor], stood_in: list[Actor]
+    desk: Desk,
+    known: Actor,
+    groups: frozenset[str],
+    read: dict[str, Actor],
+    stood_in: list[Actor],
 ) -> None:
-    now = await desk.people.actor(known.user_id, team_id=known.team_id)
+    now = await desk.people.actor(known.user_id, team_id=known.team_id, groups=groups)
     if now.read_at is None and _may_stand_in(desk, known):
         stood_in.append(known)  # Slack cannot tell now; what it said a moment ago counts.
     else:
@@ -175,8 +224,8 @@ def _may_stand_in(desk: Desk, known: Actor) -> bool:
     if known.read_at is None:
         return False
     age_s = (desk.clock.now() - known.read_at).total_seconds()
-    is_removed = desk.people.was_removed(known.user_id, since=known.read_at)
-    return age_s <= desk.policy.membership_max_age_s and not is_removed
+    is_recent = age_s <= desk.policy.membership_max_age_s
+    return is_recent and not desk.people.is_contradicted(known)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +234,7 @@ class Judged:
 
     request: Request
     decision: Decision
-    votes_seen: int
+    votes: tuple[Vote, ...]
     stood_in: tuple[Actor, ...]
     """Counted by a snapshot, because Slack did not answer."""
 
@@ -201,13 +250,14 @@ async def _start(desk: Desk, judged: Judged) -> Said | None:
         consent_ends_at=now + timedelta(seconds=request.consent_s),
         event=desks.event(desk, EventKind.RUN_STARTED, request, None, facts),
         owner=desk.owner,
+        votes=judged.votes,
         notes=tuple(
             f"Membership of {actor.name} as of {actor.read_at:%H:%M:%S} UTC: "
             "Slack did not answer at the deciding vote."
             for actor in judged.stood_in
         ),
     )
-    started = await desk.store.start(start, votes_seen=judged.votes_seen)
+    started = await desk.store.start(start)
     if started is None:
         found = await desk.store.find(request.id)
         if found is None or found.state is not RequestState.PENDING:
@@ -218,30 +268,48 @@ async def _start(desk: Desk, judged: Judged) -> Said | None:
             )
         return None
     desk.unsure.pop(request.id, None)
-    await take(desk, started)
+    claims = {claim.key: claim for claim in started.claims}
+    desk.runner.take(started.request, started.statuses, claims)
     desk.changed(request.id)
-    return Said(code="started", text=f"Request {request.id} is running.", request=started)
+    text = f"Request {request.id} is running."
+    return Said(code="started", text=text, request=started.request)
 
 
-async def take(desk: Desk, request: Request) -> None:
-    """Claim what is free of a run and work on it."""
-    keys = sorted({target.key for target in request.plan.targets})
-    claims = await desk.store.claim(keys, owner=desk.owner, lease_s=desk.limits.lease_s)
-    statuses = await desk.store.statuses(request.id)
-    desk.runner.take(request, statuses, {claim.key: claim for claim in claims})
+async def _stale(desk: Desk, judged: Judged) -> Said | None:
+    """Start nothing on a click that is over a minute old: whoever clicked may have gone home."""
+    request, counted = judged.request, judged.decision.counted
+    clicks = [cast.at for cast in judged.votes if cast.actor.person_id in counted]
+    newest = max(clicks, default=request.posted_at)
+    if (desk.clock.now() - newest).total_seconds() <= desk.limits.vote_wait_s:
+        return None
+    desk.unsure.pop(request.id, None)
+    if not clicks:
+        why = "It could not be started within a minute of the command. Ask again."
+        return await desks.end(desk, request, to=RequestState.EXPIRED, why=why)
+    desk.changed(request.id)
+    text = "Enough people approved, but over a minute ago: one of them must press Approve again."
+    return Said(code="stale", text=text, request=request)
 
 
-def _pending(desk: Desk, request: Request, votes: Sequence[Vote]) -> Said:
-    """Say that more is needed; keep asking Slack while it cannot say who a voter is."""
-    unknown = [cast for cast in votes if cast.actor.read_at is None]
-    newest = max((cast.at for cast in unknown), default=None)
-    if newest is None:
+def _pending(
+    desk: Desk,
+    request: Request,
+    votes: Sequence[Vote],
+    decision: Decision,
+    voter: Actor | None,
+) -> Said:
+    """Say what is needed; keep asking Slack while it cannot say who a voter is."""
+    waiting = [cast for cast in votes if cast.actor.read_at is None and not _has_lapsed(desk, cast)]
+    if waiting:
+        age_s = (desk.clock.now() - max(cast.at for cast in waiting)).total_seconds()
+        desk.doubt(request.id, for_s=desk.limits.vote_wait_s - age_s)
+    else:
         desk.unsure.pop(request.id, None)
-        return Said(code="counted", text="Your answer counts; more are needed.", request=request)
-    age_s = (desk.clock.now() - newest).total_seconds()
-    desk.unsure[request.id] = desk.clock.monotonic() + desk.limits.vote_wait_s - age_s
-    text = "Slack cannot say who you are right now. Your answer waits up to 60 s, then lapses."
-    return Said(code="waiting", text=text, request=request)
+    if voter is not None and voter.read_at is None:
+        text = "Slack cannot say who you are right now. Your answer waits up to 60 s, then lapses."
+        return Said(code="waiting", text=text, request=request)
+    need = "; ".join(decision.open_seats) or "one more person"
+    return Said(code="counted", text=f"Your answer counts. Needed yet: {need}.", request=request)
 
 
 async def withdraw(desk: Desk, click: Click) -> Said:
@@ -253,13 +321,12 @@ async def withdraw(desk: Desk, click: Click) -> Said:
         )
     if request.state is not RequestState.PENDING:
         return desks.ended(request)
-    actor = await desk.people.actor(click.user_id, team_id=click.team_id)
-    if click.user_id != request.requester.user_id:
-        text = f"Only {request.requester.name} can withdraw request {request.id}. You can deny it."
+    requester = request.requester
+    if click.user_id != requester.user_id or click.team_id not in desk.policy.workspaces:
+        text = f"Only {requester.name} can withdraw request {request.id}."
         return Said(code="not_yours", text=text, request=request, is_refusal=True)
-    return await desks.end(
-        desk, request, to=RequestState.WITHDRAWN, why=f"{actor.name} took it back.", by=actor
-    )
+    why = f"{requester.name} took it back."
+    return await desks.end(desk, request, to=RequestState.WITHDRAWN, why=why, by=requester)
 
 
 async def stop_chase(desk: Desk, click: Click) -> Said:
@@ -267,13 +334,17 @@ async def stop_chase(desk: Desk, click: Click) -> Said:
     request = await desk.store.find(click.request_id)
     if request is None or request.state is not RequestState.RUNNING:
         return await desks.already(desk, click.request_id)
-    actor = await desk.people.actor(click.user_id, team_id=click.team_id)
+    if request.chase_stopped_by is not None:
+        text = f"{request.chase_stopped_by} has stopped the chase of {request.id} already."
+        return Said(code="already", text=text, request=request, is_refusal=True)
+    actor = await desk.people.actor(
+        click.user_id, team_id=click.team_id, groups=desks.voter_groups(desk, request)
+    )
     reasons = evaluate.standing(desk.policy, actor)
     if click.user_id != request.requester.user_id:
         reasons = reasons or _objections(desk, request, actor)
     if reasons:
-        text = " ".join(reason.text for reason in reasons)
-        return Said(code=reasons[0].code, text=text, request=request, is_refusal=True)
+        return _refused(request, reasons)
     event = desks.event(desk, EventKind.CHASE_STOPPED, request, actor, {})
     if await desk.store.stop_chase(request.id, by=actor.name, event=event) is None:
         return await desks.already(desk, request.id)

@@ -5,7 +5,7 @@ Owns `Desk`, `Click`, `Said` and the end of a request. "No" is a value here, nev
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from bot.domain.event import Event, EventKind, Fact
@@ -13,7 +13,9 @@ from bot.domain.limits import Limits
 from bot.domain.plan import Directory
 from bot.domain.request import Request, RequestState
 from bot.flow.execute import Runner
-from bot.flow.ports import Clock, People, RequestStore, Venues
+from bot.flow.ports import Clock, Journal, People, RequestStore, Venues
+from policies import evaluate
+from policies import model as policies
 from policies.model import Actor, Policy
 
 
@@ -40,6 +42,16 @@ class Click:
     """The clicker's own workspace, from the signed payload."""
     delivery: str
     reason: str = ""
+    name: str = ""
+    """The clicker's name in the signed payload: for words only."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Unsure:
+    """A pending request that is decided again by and by, on the loop's clock."""
+
+    until: float
+    next_at: float = float("-inf")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,6 +59,7 @@ class Desk:
     """Everything that a decision needs."""
 
     store: RequestStore
+    journal: Journal
     people: People
     venues: Venues
     runner: Runner
@@ -59,8 +72,16 @@ class Desk:
     """This process."""
     changed: Callable[[str], None]
     """Told the id of every request that changed, so that its messages follow."""
-    unsure: dict[str, float] = field(default_factory=dict)
-    """Requests whose voters Slack could not vouch for, and when to stop asking (monotonic)."""
+    unsure: dict[str, Unsure] = field(default_factory=dict)
+    """Requests whose voters Slack could not vouch for, or whose start the store did not take."""
+    is_resumed: bool = False
+    """False until the first tick: a last vote may have died with an earlier process."""
+
+    def doubt(self, request_id: str, *, for_s: float | None = None) -> None:
+        """Have a request decided again at each second, for as long as a vote may wait."""
+        wait_s = self.limits.vote_wait_s if for_s is None else for_s
+        known = self.unsure.setdefault(request_id, Unsure(until=0.0))
+        known.until = self.clock.monotonic() + wait_s
 
 
 _END_KINDS = {
@@ -98,10 +119,32 @@ def ended(request: Request) -> Said:
     if request.state is RequestState.PENDING:
         text = f"Request {request.id}: this click was already counted."
         return Said(code="seen", text=text, request=request)
-    when = request.decided_at or request.ended_at
+    when = request.ended_at or request.decided_at
     at = f" since {when:%H:%M:%S} UTC" if when else ""
     text = f"Request {request.id} is already {request.state.value}{at}. {request.ended_why}".strip()
     return Said(code="already", text=text, request=request, is_refusal=True)
+
+
+def asker_groups(desk: Desk) -> frozenset[str]:
+    """Return the user groups that decide who may ask for anything."""
+    policy = desk.policy
+    return _groups(policy, [role for rule in policy.rules for role in rule.ask])
+
+
+def voter_groups(desk: Desk, request: Request) -> frozenset[str]:
+    """Return the user groups that decide whose vote on a request counts, then and now."""
+    accounts = [target.for_policy() for target in request.plan.targets]
+    found: frozenset[str] = frozenset()
+    for policy in (desk.policy, policies.parse(request.policy_text)):
+        rules = [rule for account in accounts for rule in evaluate.matching(policy, account)]
+        roles = [role for rule in rules for seat in rule.approve for role in seat.roles]
+        found |= _groups(policy, roles)
+    return found
+
+
+def _groups(policy: Policy, roles: Iterable[str]) -> frozenset[str]:
+    known = [policy.roles[role] for role in roles if role in policy.roles]
+    return frozenset(group for role in known for group in role.groups)
 
 
 def sendable(request: Request) -> dict[str, Fact]:

@@ -1,71 +1,28 @@
 """A run: every target pursued at once, under verdict time and consent end.
 
-Owns the runs of this process, the keys while they are needed, the proof of whose key it is, and
-when a verdict is told. Never decides that a run may start (`bot.flow.decide`), never judges
-readings (`bot.flow.verify`), never waits for the store: what happens goes to the journal.
+Owns the runs of this process: who is worked on, and what ends it. Never decides that a run may
+start (`bot.flow.decide`), never judges readings (`bot.flow.verify`), never waits for the store:
+what happens goes to the journal (`bot.flow.tell`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 
-from adapters.contract import ApiKeySigner, KeyFacts, Purpose, VenueAdapter, VenueError
-from bot.domain.errors import SecretError
-from bot.domain.event import Event, EventKind, Fact
-from bot.domain.limits import Limits
 from bot.domain.plan import Target
 from bot.domain.request import Request
-from bot.domain.result import Outcome, Phase, TargetResult, TargetStatus
-from bot.flow import judge, verify
-from bot.flow.ports import Claim, Clock, Entry, Journal, KeySource, Venues
+from bot.domain.result import Outcome, Phase, TargetStatus
+from bot.flow import prove, tell, verify
+from bot.flow.job import Job, Means, Run
+from bot.flow.ports import Claim, Clock
 
 logger = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Means:
-    """What a run works with."""
-
-    journal: Journal
-    keys: KeySource
-    venues: Venues
-    clock: Clock
-    limits: Limits
-
-
-@dataclass(slots=True, kw_only=True)
-class Run:
-    """One run in this process; gone when its last target ends, and its keys with it."""
-
-    request: Request
-    started: float
-    """Deciding click, monotonic seconds."""
-    verdict_at: float
-    consent_end: float
-    stopped: asyncio.Event = field(default_factory=asyncio.Event)
-    working: set[str] = field(default_factory=set)
-    locks: dict[str, asyncio.Lock] = field(default_factory=dict)
-    signers: dict[str, ApiKeySigner] = field(default_factory=dict)
-    """By key path: each distinct path is read once."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Job:
-    """One target of a run."""
-
-    run: Run
-    target: Target
-    claim: Claim
-    means: Means
-    sight: verify.Sight
-    phase: Phase = Phase.WAITING
-    trouble: tuple[str, str] = ("", "")
-    """Cause and remedy while no cancel could be sent yet."""
-    result: TargetResult | None = None
+UNSENT = (Phase.WAITING, Phase.READING_KEY)
+"""Phases in which no byte of a cancel has left."""
 
 
 class Runner:
@@ -76,6 +33,10 @@ class Runner:
         self._group = group
         self._runs: dict[str, Run] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._ended: dict[tuple[str, str], int] = {}
+        """The fence under which each (request, account) ended here; the store may not know yet."""
+        self._stopped: set[str] = set()
+        """Requests whose chase was stopped; a tick may still hold them as they were before."""
 
     def take(
         self,
@@ -93,7 +54,11 @@ class Runner:
             run = self._runs.get(request.id)
             if claim is None or status.is_final or (run and target.account in run.working):
                 continue
+            if self._ended.get((request.id, target.account)) == claim.fence:
+                continue  # Its last status is on its way to the store.
             run = self._runs.setdefault(request.id, _begin(request, self._means.clock))
+            if request.id in self._stopped:
+                run.stopped.set()
             run.working.add(target.account)
             job = _job(run, target, claim, self._means, status)
             task = self._group.create_task(self._work(job), name=f"{request.id} {target.account}")
@@ -102,8 +67,14 @@ class Runner:
 
     def stop(self, request_id: str) -> None:
         """End the chase of a run now: calls on their way are aborted, what is known is told."""
+        self._stopped.add(request_id)
         if run := self._runs.get(request_id):
             run.stopped.set()
+
+    def retain(self, request_ids: Collection[str]) -> None:
+        """Remember what ended or was stopped of these requests only: the others are over."""
+        self._ended = {place: at for place, at in self._ended.items() if place[0] in request_ids}
+        self._stopped.intersection_update(request_ids)
 
     def drop(self) -> None:
         """Let go of every run without a verdict, so that another process may take it over."""
@@ -113,8 +84,8 @@ class Runner:
     async def _work(self, job: Job) -> None:
         run = job.run
         try:
-            result = await run_target(job)
-            _tell(job, EventKind.TARGET_JUDGED, result=result, is_final=True)
+            await run_target(job)
+            self._ended[run.request.id, job.target.account] = job.claim.fence
         finally:
             run.working.discard(job.target.account)
             if not run.working:
@@ -152,238 +123,81 @@ def _begin(request: Request, clock: Clock) -> Run:
 
 
 def _job(run: Run, target: Target, claim: Claim, means: Means, status: TargetStatus) -> Job:
-    sight = verify.Sight(rounds=status.rounds, is_sent=status.rounds > 0, accepted=status.accepted)
+    """Go on where a target stands; what may have been sent before counts as sent."""
+    sight = verify.Sight(
+        rounds=status.rounds,
+        is_sent=status.rounds > 0 or status.phase not in UNSENT,
+        accepted=status.accepted,
+    )
+    if status.result is not None and status.result.outcome is Outcome.FLAT:
+        waits = means.limits.flat_checks_s
+        sight.phase, sight.is_flat = Phase.WATCHING, True
+        sight.came_back = status.result.came_back
+        sight.flat_at = run.started + status.result.seconds
+        past_s = means.clock.monotonic() - sight.flat_at
+        # It is read at least once more, however long nobody watched.
+        sight.checks = min(sum(wait <= past_s for wait in waits), max(0, len(waits) - 1))
     return Job(
         run=run,
         target=target,
         claim=claim,
         means=means,
         sight=sight,
+        phase=status.phase,
+        before=status.result,
         result=status.result,
     )
 
 
-async def run_target(job: Job) -> TargetResult:
+async def run_target(job: Job) -> None:
     """Pursue one target until FLAT has held, consent ends, or the chase is stopped.
 
-    Returns:
-        Its last verdict; always one, whatever happens inside.
+    Its last verdict is told, whatever happens inside.
     """
     try:
-        async with asyncio.TaskGroup() as group:
-            clocks = [group.create_task(_at_verdict_time(job))]
-            try:
-                await _until_consent_end(job, group, clocks)
-            finally:
-                for clock in clocks:
-                    clock.cancel()
+        await _until_ended(job)
+        tell.last(job)
     except Exception:
         logger.exception("target.failed")
-        job.trouble = ("a bug in cancelall", "Send the log of this run to its maintainers.")
-        job.sight.is_flat = False
-        job.sight.is_sent = True
-        return _bug(job)
-    return _verdict(job)
+        tell.bug(job)
 
 
-async def _until_consent_end(
-    job: Job, group: asyncio.TaskGroup, clocks: list[asyncio.Task[None]]
-) -> None:
+async def _until_ended(job: Job) -> None:
     """Work on the target; at consent end, or when stopped, every call on its way is aborted."""
-    if job.run.stopped.is_set():
+    left_s = job.run.consent_end - job.means.clock.monotonic()
+    if job.run.stopped.is_set() or left_s <= 0:
         return
-    consent = asyncio.timeout_at(job.run.consent_end)
-    try:
-        async with consent:
-            clocks.append(group.create_task(_when_stopped(job, consent)))
-            adapter = await _proven_adapter(job)
-            if adapter is not None:
-                await _pursue(job, adapter)
-    except TimeoutError:
-        if not consent.expired():
-            raise
+    async with asyncio.TaskGroup() as group:
+        work = group.create_task(_pursue(job))
+        stop = group.create_task(_stopped(job))
+        verdict = group.create_task(_at_verdict_time(job))
+        await asyncio.wait({work, stop}, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
+        for task in (work, stop, verdict):
+            task.cancel()
 
 
-async def _when_stopped(job: Job, consent: asyncio.Timeout) -> None:
+async def _stopped(job: Job) -> None:
     await job.run.stopped.wait()
-    consent.reschedule(job.means.clock.monotonic())
 
 
 async def _at_verdict_time(job: Job) -> None:
     await asyncio.sleep(max(0.0, job.run.verdict_at - job.means.clock.monotonic()))
-    if job.result is None or job.result.outcome is not Outcome.FLAT or not job.sight.is_flat:
-        _tell(job, EventKind.TARGET_JUDGED, result=_verdict(job))
+    tell.at_verdict_time(job)
 
 
-async def _pursue(job: Job, adapter: VenueAdapter) -> None:
+async def _pursue(job: Job) -> None:
+    """Prove whose key it is, then make the target flat."""
     means = job.means
+    adapter = await prove.adapter_of(job)
+    if adapter is None:
+        return
     pursuit = verify.Pursuit(
         adapter=adapter,
         scope=job.target.scope,
         clock=means.clock,
         limits=means.limits,
         verdict_at=job.run.verdict_at,
-        tell=lambda kind, _: _tell_step(job, kind),
+        tell=lambda kind, _: tell.step(job, kind),
         sight=job.sight,
     )
-    was_flat = job.result is not None and job.result.outcome is Outcome.FLAT
-    await verify.until_flat(pursuit, first_round=not was_flat)
-
-
-async def _proven_adapter(job: Job) -> VenueAdapter | None:
-    """Join venue and key once the venue itself has said that the key is this account's.
-
-    Returns:
-        None if it is not, or if the key source said no: then no byte of a cancel may leave.
-    """
-    while True:
-        try:
-            signer = await _signer(job)
-            venue = job.means.venues.venue(job.target.venue, job.target.base_url)
-            adapter = venue.adapter(signer, purpose=Purpose.RUN)
-            job.trouble = (f"{job.target.venue} has not said yet whose key this is", "")
-            facts = await adapter.check()
-        except VenueError as error:
-            code = f" ({error.venue_code})" if error.venue_code else ""
-            _trouble(job, f"{error.user_message}{code}", error.remedy)
-            await asyncio.sleep(_patience_s(job, is_retryable=error.retryable))
-        except SecretError as error:
-            _trouble(job, error.user_message, error.remedy)
-            if not error.retryable:
-                return None
-            await asyncio.sleep(_patience_s(job, is_retryable=True))
-        else:
-            return adapter if _is_of_account(job, facts) else None
-
-
-def _is_of_account(job: Job, facts: KeyFacts) -> bool:
-    """Tell whether the venue's own id of the key's account is the one in the plan."""
-    if facts.account_uid == job.target.uid:
-        job.trouble = ("", "")
-        return True
-    _trouble(
-        job,
-        f"key belongs to UID {facts.account_uid}, plan says {job.target.uid}",
-        f"Put the key of {job.target.account} at {job.target.key}.",
-    )
-    return False
-
-
-def _patience_s(job: Job, *, is_retryable: bool) -> float:
-    """Return how long to wait before asking again: people mend keys, but not in half a second."""
-    is_slow = not is_retryable or job.means.clock.monotonic() >= job.run.verdict_at
-    return job.means.limits.chase_wait_s if is_slow else job.means.limits.key_retry_s
-
-
-def _trouble(job: Job, cause: str, remedy: str) -> None:
-    """Tell at once that no cancel could be sent, and why."""
-    if job.trouble != (cause, remedy):
-        job.trouble = (cause, remedy)
-        _tell(job, EventKind.KEY_REFUSED, cause=cause)
-
-
-async def _signer(job: Job) -> ApiKeySigner:
-    """Read the target's key, each distinct path once per run.
-
-    Raises:
-        SecretError: the key source cannot or will not give it.
-        VenueAuthRefused: the document at that path is not a key of this venue.
-    """
-    run, path = job.run, job.target.key
-    async with run.locks.setdefault(path, asyncio.Lock()):
-        if path not in run.signers:
-            job.phase = Phase.READING_KEY
-            try:
-                async with asyncio.timeout(job.means.limits.key_read_s):
-                    secret = await job.means.keys.read(path)
-            except TimeoutError:
-                raise SecretError(
-                    user_message=f"the key at {path} could not be read in time", is_retryable=True
-                ) from None
-            venue = job.means.venues.venue(job.target.venue, job.target.base_url)
-            run.signers[path] = venue.signer(secret)
-            _tell(job, EventKind.KEY_READ)
-        return run.signers[path]
-
-
-def _verdict(job: Job) -> TargetResult:
-    means, now = job.means, job.means.clock.monotonic()
-    if any(job.trouble) and not job.sight.is_sent:
-        return judge.not_sent(
-            job.target, at=means.clock.now(), seconds=now - job.run.started, why=job.trouble
-        )
-    ended = job.sight.flat_at if job.sight.is_flat and job.sight.flat_at is not None else now
-    return judge.verdict(
-        job.target,
-        job.sight,
-        at=means.clock.now(),
-        seconds=ended - job.run.started,
-        limits=means.limits,
-    )
-
-
-def _bug(job: Job) -> TargetResult:
-    """Make the verdict of a target whose pursuit broke: never FLAT."""
-    result = _verdict(job)
-    return judge.unverified(result, cause=job.trouble[0], remedy=job.trouble[1])
-
-
-def _tell_step(job: Job, kind: EventKind) -> None:
-    """Tell a round or a reading, and the verdict when it changed."""
-    sight = job.sight
-    job.phase = sight.phase
-    _tell(job, kind)
-    was_flat = job.result is not None and job.result.outcome is Outcome.FLAT
-    if sight.is_flat != was_flat and (sight.is_flat or job.result is not None):
-        _tell(job, EventKind.TARGET_JUDGED, result=_verdict(job))
-
-
-def _tell(
-    job: Job,
-    kind: EventKind,
-    *,
-    cause: str = "",
-    result: TargetResult | None = None,
-    is_final: bool = False,
-) -> None:
-    """Put where the target stands, and the event that says so, into the journal."""
-    job.result = result or job.result
-    sight, target = job.sight, job.target
-    reading = sight.reading
-    status = TargetStatus(
-        account=target.account,
-        venue=target.venue,
-        phase=Phase.ENDED if is_final else job.phase,
-        rounds=sight.rounds,
-        accepted=sight.accepted,
-        open_now=sight.open_known,
-        is_at_least=bool(reading and (reading.unread or reading.has_more)),
-        cause=cause or job.trouble[0] or judge.explain(sight)[0],
-        result=job.result,
-        is_final=is_final,
-    )
-    event = Event(
-        kind=kind,
-        request_id=job.run.request.id,
-        at=job.means.clock.now(),
-        facts=_facts(kind, status),
-    )
-    entry = Entry(request_id=job.run.request.id, claim=job.claim, status=status, event=event)
-    job.means.journal.put(entry)
-
-
-def _facts(kind: EventKind, status: TargetStatus) -> dict[str, Fact]:
-    facts: dict[str, Fact] = {"account": status.account, "rounds": status.rounds}
-    if kind in {EventKind.ROUND_ENDED, EventKind.READING_TAKEN}:
-        facts |= {"accepted": status.accepted, "open": status.open_now, "cause": status.cause}
-    if kind is EventKind.KEY_REFUSED:
-        facts["cause"] = status.cause
-    if kind is EventKind.TARGET_JUDGED and status.result is not None:
-        facts |= {
-            "outcome": status.result.outcome.value,
-            "open": status.result.open_after,
-            "seconds": round(status.result.seconds, 3),
-            "cause": status.result.cause,
-            "is_final": status.is_final,
-        }
-    return facts
+    await verify.until_flat(pursuit)

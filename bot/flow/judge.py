@@ -5,17 +5,18 @@ Owns the words of a verdict. Pure. Says what is known and what is not; never sof
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from adapters.contract import Reading, VenueError
+from adapters.contract import OpenOrder, Reading, Receipt, VenueError
 from bot.domain.limits import Limits
 from bot.domain.plan import Target
 from bot.domain.result import Outcome, Residual, TargetResult
 from bot.flow.verify import Sight
 
 ASSUME_LIVE = "Assume that every order is live."
+NO_TROUBLE = ("", "")
 NAMED_MAX = 3
 """Calls or classes named beside one error; the rest are counted."""
 
@@ -31,25 +32,37 @@ def outcome(sight: Sight) -> Outcome:
     return Outcome.UNVERIFIED
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """When a verdict is made."""
+
+    at: datetime
+    seconds: float
+    """From the deciding click to now, or to the second clean reading if FLAT."""
+
+
 def verdict(
-    target: Target, sight: Sight, *, at: datetime, seconds: float, limits: Limits
+    target: Target, sight: Sight, moment: Moment, *, trouble: tuple[str, str], limits: Limits
 ) -> TargetResult:
     """Make the verdict on a target from what was seen of it.
 
-    `seconds` counts from the deciding click to now, or to the second clean reading if FLAT.
+    `trouble` is cause and remedy of what keeps this process from the venue; empty if nothing does.
     """
+    if any(trouble) and not sight.is_sent:
+        return not_sent(target, moment, why=trouble)
     found = outcome(sight)
     reading = sight.reading or Reading()
-    cause, remedy = explain(sight)
+    known = sight.open_known if reading.orders else None  # An older count is no count.
+    cause, remedy = explain(sight, trouble)
     return TargetResult(
         account=target.account,
         venue=target.venue,
         outcome=found,
-        at=at,
-        seconds=seconds,
+        at=moment.at,
+        seconds=moment.seconds,
         accepted=sight.accepted,
-        open_after=0 if found is Outcome.FLAT else sight.open_known,
-        is_at_least=found is not Outcome.FLAT and bool(reading.unread or reading.has_more),
+        open_after=0 if found is Outcome.FLAT else known,
+        is_at_least=known is not None and bool(reading.unread or reading.has_more),
         cause=cause,
         remedy=remedy,
         residual=tuple(
@@ -61,47 +74,92 @@ def verdict(
     )
 
 
-def not_sent(target: Target, *, at: datetime, seconds: float, why: tuple[str, str]) -> TargetResult:
+def not_sent(target: Target, moment: Moment, *, why: tuple[str, str]) -> TargetResult:
     """Make the verdict of a target for which no byte of a cancel left."""
     return TargetResult(
         account=target.account,
         venue=target.venue,
         outcome=Outcome.NOT_SENT,
-        at=at,
-        seconds=seconds,
+        at=moment.at,
+        seconds=moment.seconds,
         cause=why[0],
         remedy=f"{why[1]} {ASSUME_LIVE}".strip(),
         blind_to=target.blind_to,
     )
 
 
-def explain(sight: Sight) -> tuple[str, str]:
+def bug(target: Target, moment: Moment) -> TargetResult:
+    """Make the verdict of a target whose pursuit broke: nothing that was seen is relied on."""
+    return TargetResult(
+        account=target.account,
+        venue=target.venue,
+        outcome=Outcome.UNVERIFIED,
+        at=moment.at,
+        seconds=moment.seconds,
+        cause="a bug in cancelall",
+        remedy=f"Send the log of this run to its maintainers. {ASSUME_LIVE}",
+        blind_to=target.blind_to,
+    )
+
+
+def stands(before: TargetResult, trouble: tuple[str, str]) -> TargetResult:
+    """Keep what an earlier process saw, and say what keeps this one from seeing more."""
+    cause, remedy = trouble
+    return replace(
+        before,
+        cause=before.cause if cause in before.cause else "; ".join(_filled([cause, before.cause])),
+        remedy=before.remedy if remedy in before.remedy else f"{remedy} {before.remedy}".strip(),
+    )
+
+
+def explain(sight: Sight, trouble: tuple[str, str] = NO_TROUBLE) -> tuple[str, str]:
     """Return cause and remedy in words; both empty for a FLAT that held."""
     came_back = f"{sight.came_back} came back after FLAT" if sight.came_back else ""
-    if sight.is_flat:
-        return came_back, ""
     reading = sight.reading or Reading()
     unread = [(entry.order_class, entry.error) for entry in reading.unread]
+    not_read = _told("not read", unread)
+    if sight.is_flat:
+        failed = "; ".join(_filled([trouble[0], not_read]))
+        later = f"later readings failed: {failed}" if failed else ""
+        return "; ".join(_filled([came_back, later])), ""
     refused = [
         (receipt.call, receipt.error) for receipt in sight.receipts if receipt.error is not None
     ]
-    parts = [came_back, _told("not read", unread), _told("not acknowledged", refused)]
-    causes = [part for part in parts if part]
-    if not causes:
-        causes = [_silence(sight, reading)]
-    remedies = dict.fromkeys(error.remedy for _, error in unread + refused if error.remedy)
+    failures = _filled([came_back, not_read, _told("not acknowledged", refused)])
+    causes = _filled([trouble[0], *(failures or [_silence(sight, reading)])])
+    remedies = [trouble[1], *(error.remedy for _, error in unread + refused)]
     if outcome(sight) is not Outcome.RESIDUAL:
-        remedies[ASSUME_LIVE] = None
-    return "; ".join(causes), " ".join(remedies)
+        remedies.append(ASSUME_LIVE)
+    return "; ".join(causes), " ".join(dict.fromkeys(_filled(remedies)))
+
+
+def _filled(words: Iterable[str]) -> list[str]:
+    return [word for word in words if word]
 
 
 def _silence(sight: Sight, reading: Reading) -> str:
     """Name the cause when no call failed."""
     if reading.orders:
-        return "the venue acknowledges the cancels and the orders stay"
+        return _why_they_rest(sight.receipts, reading.orders)
     if sight.reading is None:
         return "nothing was read yet"
     return "read clean once, not twice"
+
+
+def _why_they_rest(receipts: Sequence[Receipt], orders: Sequence[OpenOrder]) -> str:
+    """Say what the venue said to the cancels of just these orders."""
+    classes = {order.order_class for order in orders}
+    said = [receipt for receipt in receipts if receipt.order_class in classes]
+    if any(_is_taken(receipt) for receipt in said):
+        return "the venue acknowledges the cancels and the orders stay"
+    if any(receipt.capped for receipt in said):
+        return "no cancel of these orders was accepted: there are more than one round looks through"
+    return "no cancel of these orders was accepted"
+
+
+def _is_taken(receipt: Receipt) -> bool:
+    """Tell whether the venue took a cancel; a look that was cut short, or found none, is none."""
+    return not receipt.capped if receipt.accepted is None else receipt.accepted > 0
 
 
 def _told(what: str, failures: Sequence[tuple[str, VenueError]]) -> str:
@@ -120,14 +178,3 @@ def _names(names: list[str]) -> str:
     if len(names) <= NAMED_MAX:
         return ", ".join(names)
     return f"{', '.join(names[:NAMED_MAX])} and {len(names) - NAMED_MAX} more"
-
-
-def unverified(result: TargetResult, *, cause: str, remedy: str) -> TargetResult:
-    """Turn a verdict into UNVERIFIED: whatever it said cannot be relied on."""
-    return replace(
-        result,
-        outcome=Outcome.UNVERIFIED,
-        open_after=None,
-        cause=cause,
-        remedy=f"{remedy} {ASSUME_LIVE}",
-    )

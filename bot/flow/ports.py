@@ -51,6 +51,8 @@ class Start:
     consent_ends_at: datetime
     event: Event
     owner: str
+    votes: tuple[Vote, ...]
+    """What was judged: if another vote stands now, the swap is lost and all is judged again."""
     notes: tuple[str, ...] = ()
     """What the card has to add."""
 
@@ -62,6 +64,15 @@ class Claim:
     key: str
     fence: int
     """Rises with every change of holder; a write with an older fence is refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """A run as the swap left it: all that the runner needs, from one transaction."""
+
+    request: Request
+    statuses: tuple[TargetStatus, ...]
+    claims: tuple[Claim, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +92,12 @@ class RequestStore(Protocol):
         StoreDown: the database did not answer in time (`bot.flow.ports.StoreDown`).
     """
 
-    async def submit(self, request: Request, *, event: Event, delivery: str) -> Submitted:
-        """Store a PENDING request; a pending one of the same plan or person stands in its way."""
+    async def submit(self, request: Request, *, event: Event, delivery: str) -> Submitted | None:
+        """Store a PENDING request; a pending one of the same plan or person stands in its way.
+
+        Returns:
+            None if its id was drawn before: nothing is stored.
+        """
         ...
 
     async def find(self, request_id: str) -> Request | None:
@@ -101,16 +116,20 @@ class RequestStore(Protocol):
         """Store a vote on a PENDING request; False if this delivery was seen or it has ended."""
         ...
 
+    async def confirm(self, before: Vote, now: Vote, *, event: Event) -> bool:
+        """Put a vote whose caster is known now in the place of the unknown one.
+
+        Returns:
+            False if `before` no longer stands: whoever cast it has answered anew.
+        """
+        ...
+
     async def note(self, event: Event, *, delivery: str) -> bool:
         """Append an event that changes no state, such as an ignored vote; False if seen."""
         ...
 
-    async def start(self, start: Start, *, votes_seen: int) -> Request | None:
-        """Swap PENDING for RUNNING and claim its keys; None if somebody else was first.
-
-        `votes_seen` is how many votes the decision was made from: if another has come since, the
-        swap is lost and the decision must be made again.
-        """
+    async def start(self, start: Start) -> Started | None:
+        """Swap PENDING for RUNNING and claim its keys; None if the swap is lost."""
         ...
 
     async def end(
@@ -126,7 +145,10 @@ class RequestStore(Protocol):
         *,
         notes: Sequence[str] = (),
     ) -> Request | None:
-        """Store the preview of a request, and add what its card has to warn of; None if ended."""
+        """Store the preview of a request, and add what its card has to warn of; None if ended.
+
+        Counts that come after the start are dropped: the run may have cancelled what they missed.
+        """
         ...
 
     async def stop_chase(self, request_id: str, *, by: str, event: Event) -> Request | None:
@@ -161,6 +183,11 @@ class Journal(Protocol):
         """Wait until everything queued so far is durable."""
         ...
 
+    @property
+    def is_behind(self) -> bool:
+        """Tell whether the database still lacks something that was put."""
+        ...
+
 
 class KeySource(Protocol):
     """Where keys come from."""
@@ -185,10 +212,12 @@ class Venues(Protocol):
 class People(Protocol):
     """Who somebody is, as Slack says."""
 
-    async def actor(self, user_id: str, *, team_id: str | None) -> Actor:
-        """Read a person's standing afresh; an Actor with `read_at` None if Slack cannot tell.
+    async def actor(self, user_id: str, *, team_id: str | None, groups: frozenset[str]) -> Actor:
+        """Read a person's standing; an Actor with `read_at` None if Slack cannot tell.
 
+        What speaks for somebody is always read afresh; a "no" may be half a minute old.
         `team_id` is the clicker's own workspace from the signed payload; it is kept as it is.
+        `groups` are the user groups that matter here: no others are read.
         """
         ...
 
@@ -201,8 +230,12 @@ class People(Protocol):
         """
         ...
 
-    def was_removed(self, user_id: str, *, since: datetime) -> bool:
-        """Tell whether somebody has been seen to leave a user group since then."""
+    def missing(self) -> tuple[str, ...]:
+        """Return the user groups that Slack does not know, as far as any was read."""
+        ...
+
+    def is_contradicted(self, snapshot: Actor) -> bool:
+        """Tell whether anything heard of Slack since then speaks against a snapshot."""
         ...
 
 

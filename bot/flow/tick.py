@@ -6,7 +6,9 @@ is the first tick. There is no other clockwork in the program.
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from bot.domain import plan as plans
@@ -15,51 +17,66 @@ from bot.domain.request import Request, RequestState
 from bot.flow import decide
 from bot.flow import desk as desks
 from bot.flow.desk import Desk
+from bot.flow.ports import StoreDown
 
 logger = logging.getLogger(__name__)
 
+AGAIN_S = 1.0
+"""Between two tries to decide a request whose voters Slack cannot vouch for."""
 GRACE = timedelta(seconds=5)
 """After consent end: time for the last verdicts to reach the store before a run is interrupted."""
+PATIENCE = timedelta(seconds=60)
+"""The same while the journal holds verdicts that the database has not taken yet."""
 
 
 async def tick(desk: Desk) -> None:
-    """Look once at every open request and do what is due.
+    """Look once at every open request and do what is due, runs first.
 
     Raises:
         StoreDown: the database did not answer; the next tick tries again.
     """
-    for request in await desk.store.open_requests():
-        match request.state:
-            case RequestState.PENDING:
-                await _pending(desk, request)
-            case _:
-                await _running(desk, request)
+    requests = await desk.store.open_requests()
+    desk.runner.retain({request.id for request in requests})
+    pending = [request for request in requests if request.state is RequestState.PENDING]
+    if not desk.is_resumed:
+        desk.is_resumed = True
+        for request in pending:
+            desk.doubt(request.id)
+    for request in requests:
+        if request.state is RequestState.RUNNING:
+            await _guarded(desk, request, _running)
+    async with asyncio.TaskGroup() as group:
+        for request in pending:
+            group.create_task(_guarded(desk, request, _pending))
 
 
-async def resume(desk: Desk) -> None:
-    """Have every pending request decided once more: its last vote may have died with a process.
-
-    Raises:
-        StoreDown: the database did not answer.
-    """
-    until = desk.clock.monotonic() + desk.limits.vote_wait_s
-    for request in await desk.store.open_requests():
-        if request.state is RequestState.PENDING:
-            desk.unsure[request.id] = until
+async def _guarded(
+    desk: Desk, request: Request, look: Callable[[Desk, Request], Awaitable[None]]
+) -> None:
+    """Look at one request; what goes wrong with it stops no other."""
+    try:
+        await look(desk, request)
+    except StoreDown:
+        logger.warning("store.unreachable", extra={"request_id": request.id})
+    except Exception:
+        logger.exception("tick.failed", extra={"request_id": request.id})
 
 
 async def _pending(desk: Desk, request: Request) -> None:
+    now = desk.clock.monotonic()
     if desk.clock.now() >= request.expires_at:
         why = "Nobody decided in time."
         await desks.end(desk, request, to=RequestState.EXPIRED, why=why)
         return
-    until = desk.unsure.get(request.id)
-    is_unsure = until is not None and desk.clock.monotonic() < until
-    if is_unsure or plans.changes(request.plan, desk.directory):
-        await decide.decide(desk, request.id)
-    elif until is not None:
+    unsure = desk.unsure.get(request.id)
+    if unsure is not None and now >= unsure.until:
         desk.unsure.pop(request.id, None)  # The vote that waited for Slack has lapsed.
         desk.changed(request.id)
+    elif unsure is not None and now >= unsure.next_at:
+        unsure.next_at = now + AGAIN_S
+        await decide.decide(desk, request.id)
+    elif unsure is None and plans.changes(request.plan, desk.directory):
+        await decide.decide(desk, request.id)
 
 
 async def _running(desk: Desk, request: Request) -> None:
@@ -71,9 +88,27 @@ async def _running(desk: Desk, request: Request) -> None:
         headline = results.summarise(statuses).headline
         await desks.end(desk, request, to=RequestState.FINISHED, why=headline)
     elif now < request.consent_ends_at:
-        await decide.take(desk, request)
-        if request.chase_stopped_by is not None:
-            desk.runner.stop(request.id)
-    elif now >= request.consent_ends_at + GRACE:
+        await _take(desk, request)
+    elif _is_overdue(desk, request):
         why = "No process finished this run before its consent ended. Assume that orders are live."
         await desks.end(desk, request, to=RequestState.INTERRUPTED, why=why)
+
+
+async def _take(desk: Desk, request: Request) -> None:
+    """Claim what is free of a run and work on it, unless somebody has stopped it meanwhile."""
+    keys = sorted({target.key for target in request.plan.targets})
+    claims = await desk.store.claim(keys, owner=desk.owner, lease_s=desk.limits.lease_s)
+    now = await desk.store.find(request.id)
+    if now is None or now.state is not RequestState.RUNNING:
+        return
+    statuses = await desk.store.statuses(request.id)
+    desk.runner.take(now, statuses, {claim.key: claim for claim in claims})
+    if now.chase_stopped_by is not None:
+        desk.runner.stop(request.id)
+
+
+def _is_overdue(desk: Desk, request: Request) -> bool:
+    """Tell whether nobody will finish a run any more, once what was told has been written."""
+    assert request.consent_ends_at is not None
+    late = desk.clock.now() - request.consent_ends_at
+    return late >= (PATIENCE if desk.journal.is_behind else GRACE)

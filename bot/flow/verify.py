@@ -9,14 +9,15 @@ The rule of the house, in the order in which it is applied:
 2. A reading is clean if every class was read to its end and nothing was found.
 3. Two clean readings in a row, at least `reread_after_s` apart, both begun after every cancel was
    answered or its connection aborted: FLAT. A reading that found or missed anything starts again.
-4. Another round only for a reason: see `round_reason()`.
+4. Another round only for a reason: see `round_reason()`. Rounds that fail come slower and slower.
+   Orders that cancel-all has left for a while are cancelled by their ids as well, in every round.
 5. After FLAT come readings at +2, 5, 10, 20 and 30 s. Whatever they find resumes the chase.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -44,6 +45,7 @@ class Sight:
 
     phase: Phase = Phase.WAITING
     rounds: int = 0
+    """Those of which a byte left, or may have; the one on its way counts."""
     is_sent: bool = False
     """A byte of a cancel has left, or may have."""
     accepted: int = 0
@@ -58,10 +60,10 @@ class Sight:
     """Open orders in the last reading that could read anything at all."""
     clean_at: float | None = None
     """When the clean reading that waits for its second one ended."""
+    left: Mapping[str, OpenOrder] = field(default_factory=dict)
+    """By id: the orders that were open when their class was last read."""
     fell_at: float = 0.0
-    """When the set of open orders last lost one."""
-    left: frozenset[str] = frozenset()
-    """Ids that were open at the last reading."""
+    """When `left` last lost an order, or got its first."""
     flat_at: float | None = None
     checks: int = 0
     """Readings since FLAT."""
@@ -80,33 +82,27 @@ class Pursuit:
     verdict_at: float
     """Monotonic: from here on the chase is slow."""
     tell: Callable[[EventKind, Sight], None]
-    """Told after every round and every reading; never waits."""
+    """Told before and after every round and after every reading; never waits."""
     sight: Sight = field(default_factory=Sight)
 
 
-async def until_flat(pursuit: Pursuit, *, first_round: bool = True) -> None:
+async def until_flat(pursuit: Pursuit) -> None:
     """Cancel and read until FLAT has held through every later reading.
 
     Ends by itself only then. The caller bounds it by consent end and may cancel it at any await;
-    `pursuit.sight` always holds what is known.
+    `pursuit.sight` always holds what is known. A sight that is FLAT already is only read again.
     """
     sight, limits = pursuit.sight, pursuit.limits
-    sight.fell_at = pursuit.clock.monotonic()
-    if first_round:
+    if not sight.is_flat:
         await _round(pursuit, ())
     waits = 0
-    while True:
+    while not (sight.is_flat and sight.checks >= len(limits.flat_checks_s)):
         await asyncio.sleep(_wait_s(pursuit, waits))
         waits += 1
         await _read(pursuit)
-        if sight.is_flat:
-            if sight.checks >= len(limits.flat_checks_s):
-                return
-            continue
-        reason = round_reason(pursuit)
-        if reason and sight.clean_at is None and sight.rounds < limits.rounds_max:
-            await _round(pursuit, _by_id(pursuit) if reason is Because.STUCK else ())
-            waits = 0
+        if not sight.is_flat and sight.clean_at is None and round_reason(pursuit):
+            await _round(pursuit, _by_id(pursuit) if _is_stuck(pursuit) else ())
+            waits = waits if _is_failing(sight) else 0
 
 
 class Because(Enum):
@@ -125,8 +121,8 @@ def round_reason(pursuit: Pursuit) -> Because | None:
     if sight.round_at is None:
         return Because.FIRST
     is_slow = now >= pursuit.verdict_at
-    pause = max(_pause_after_s(sight.receipts), pursuit.limits.chase_wait_s if is_slow else 0.0)
-    if now < sight.round_at + pause:
+    due = sight.round_at + (pursuit.limits.chase_wait_s if is_slow else 0.0)
+    if now < max(due, _asked_until(pursuit, _refusals(sight), since=sight.round_at)):
         return None
     return _because(pursuit, is_slow=is_slow)
 
@@ -134,8 +130,7 @@ def round_reason(pursuit: Pursuit) -> Because | None:
 def _because(pursuit: Pursuit, *, is_slow: bool) -> Because | None:
     sight, now = pursuit.sight, pursuit.clock.monotonic()
     assert sight.round_at is not None
-    refused = [receipt.error for receipt in sight.receipts if receipt.error is not None]
-    if any(_may_change(error, is_slow=is_slow) for error in refused):
+    if any(_may_change(error, is_slow=is_slow) for error in _refusals(sight)):
         return Because.UNACKNOWLEDGED
     if any(receipt.capped for receipt in sight.receipts):
         return Because.CAPPED
@@ -157,32 +152,49 @@ def _may_change(error: VenueError, *, is_slow: bool) -> bool:
     return is_slow or error.retryable or isinstance(error, VenueBanned)
 
 
+def _is_failing(sight: Sight) -> bool:
+    """Tell whether the last round met errors that pass: then the next waits longer, not less."""
+    return any(_may_change(error, is_slow=False) for error in _refusals(sight))
+
+
 async def _round(pursuit: Pursuit, by_id: Sequence[OpenOrder]) -> None:
     sight = pursuit.sight
     sight.phase = Phase.CANCELLING if not sight.came_back else Phase.CHASING
     sight.rounds += 1
-    sight.clean_at = None
     sight.round_wall = pursuit.clock.now()
     was_sent, sight.is_sent = sight.is_sent, True  # A round that is cut short may have left.
+    pursuit.tell(EventKind.ROUND_BEGAN, sight)
     receipts = await pursuit.adapter.cancel_all(pursuit.scope)
     if by_id:
         receipts += await pursuit.adapter.cancel_orders(by_id)
     sight.round_at = pursuit.clock.monotonic()
     sight.receipts = receipts
-    sight.is_sent = was_sent or _left(receipts)
+    sight.is_sent = was_sent or _left(receipts, unless=VenueNotReached)
+    if not _left(receipts, unless=(VenueNotReached, VenueBanned)):
+        sight.rounds -= 1
     sight.accepted += sum(receipt.accepted or 0 for receipt in receipts)
     pursuit.tell(EventKind.ROUND_ENDED, sight)
 
 
-def _left(receipts: Sequence[Receipt]) -> bool:
-    """Tell whether any byte of these cancels may have left the process."""
-    return any(not isinstance(receipt.error, VenueNotReached) for receipt in receipts)
+def _left(
+    receipts: Sequence[Receipt], *, unless: type[VenueError] | tuple[type[VenueError], ...]
+) -> bool:
+    """Tell whether any of these cancels left the process; `unless` says which errors mean no.
+
+    A ban is told by the venue once, to a call that left, and then by our own gate to all others.
+    """
+    return any(not isinstance(receipt.error, unless) for receipt in receipts)
+
+
+def _is_stuck(pursuit: Pursuit) -> bool:
+    """Tell whether orders are left and none has gone for a while, whatever the reason may be."""
+    sight, now = pursuit.sight, pursuit.clock.monotonic()
+    return bool(sight.left) and now - sight.fell_at >= pursuit.limits.stuck_after_s
 
 
 def _by_id(pursuit: Pursuit) -> tuple[OpenOrder, ...]:
     """Pick the orders that a cancel-all has left, a bounded number of them."""
-    reading = pursuit.sight.reading
-    return reading.orders[: pursuit.limits.orders_by_id_max] if reading else ()
+    return tuple(pursuit.sight.left.values())[: pursuit.limits.orders_by_id_max]
 
 
 async def _read(pursuit: Pursuit) -> None:
@@ -192,12 +204,9 @@ async def _read(pursuit: Pursuit) -> None:
     began = clock.monotonic()
     reading = await pursuit.adapter.open_orders(pursuit.scope, pages_max=_pages(pursuit, began))
     sight.reading = reading
-    ids = frozenset(order.order_id for order in reading.orders)
-    if sight.left - ids:
-        sight.fell_at = clock.monotonic()
-    sight.left = ids
-    if ids or not reading.unread:
-        sight.open_known = len(ids)
+    _note_left(sight, reading, clock.monotonic())
+    if reading.orders or not reading.unread:
+        sight.open_known = len(reading.orders)
     if sight.is_flat:
         _check_flat(sight, reading)
     elif reading.is_clean:
@@ -207,10 +216,25 @@ async def _read(pursuit: Pursuit) -> None:
     pursuit.tell(EventKind.READING_TAKEN, sight)
 
 
+def _note_left(sight: Sight, reading: Reading, now: float) -> None:
+    """Note which orders are left; an order whose class was not read has not gone."""
+    unread = {entry.order_class for entry in reading.unread}
+    hidden = {key: order for key, order in sight.left.items() if order.order_class in unread}
+    left = hidden | {order.order_id: order for order in reading.orders}
+    if sight.left.keys() - left.keys() or (left and not sight.left):
+        sight.fell_at = now
+    sight.left = left
+
+
 def _pages(pursuit: Pursuit, now: float) -> int:
-    """Read one page of each class while racing, and all of them once a count is owed."""
-    wait = pursuit.limits.reading_waits_s[-1]
-    return 1 if now + 2 * wait < pursuit.verdict_at else pursuit.limits.pages_max
+    """Read one page of each class while racing, and all of them once a count is owed.
+
+    Where the last reading found nothing there is nothing to race for, and orders that are not ours
+    may fill the first page: only all pages can be clean.
+    """
+    wait, last = pursuit.limits.reading_waits_s[-1], pursuit.sight.reading
+    is_racing = now + 2 * wait < pursuit.verdict_at and (last is None or bool(last.orders))
+    return 1 if is_racing else pursuit.limits.pages_max
 
 
 def _count_clean(pursuit: Pursuit, began: float) -> None:
@@ -248,20 +272,34 @@ def _wait_s(pursuit: Pursuit, waits: int) -> float:
         due = sight.clean_at + pursuit.adapter.capabilities.reread_after_s
         return max(0.0, due - now)
     if now >= pursuit.verdict_at:
-        return limits.chase_wait_s
-    if waits == 0:
+        backoff = limits.chase_wait_s
+    elif waits == 0:
         return 0.0  # The first reading follows its round at once: it may already be clean.
-    backoff = limits.reading_waits_s[min(waits - 1, len(limits.reading_waits_s) - 1)]
-    return max(backoff, _pause_after_s(_errors(sight)) if sight.reading else 0.0)
+    else:
+        backoff = limits.reading_waits_s[min(waits - 1, len(limits.reading_waits_s) - 1)]
+    return max(backoff, _asked_until(pursuit, _errors(sight), since=now) - now)
 
 
 def _errors(sight: Sight) -> tuple[VenueError, ...]:
+    """Return why classes were not read in the last reading."""
     return tuple(unread.error for unread in sight.reading.unread) if sight.reading else ()
 
 
-def _pause_after_s(said: Sequence[Receipt] | Sequence[VenueError]) -> float:
-    """Return the longest wait that the venue asked for, in seconds."""
-    errors = [entry.error if isinstance(entry, Receipt) else entry for entry in said]
-    return max(
-        (error.retry_after_s for error in errors if isinstance(error, VenueThrottled)), default=0.0
-    )
+def _refusals(sight: Sight) -> tuple[VenueError, ...]:
+    """Return why cancels of the last round were not acknowledged."""
+    return tuple(receipt.error for receipt in sight.receipts if receipt.error is not None)
+
+
+def _asked_until(pursuit: Pursuit, errors: Sequence[VenueError], *, since: float) -> float:
+    """Return until when the venue asked us to wait, monotonic; at least `since`.
+
+    A ban is looked at again every `chase_wait_s`: it may be lifted sooner than it says.
+    """
+    clock, until = pursuit.clock, [since]
+    for error in errors:
+        if isinstance(error, VenueThrottled):
+            until.append(since + error.retry_after_s)
+        elif isinstance(error, VenueBanned):
+            left_s = (error.until - clock.now()).total_seconds()
+            until.append(min(clock.monotonic() + left_s, since + pursuit.limits.chase_wait_s))
+    return max(until)

@@ -36,6 +36,35 @@ def head(connection: Connection) -> str:
     return connection.execute(newest).scalar() or GENESIS
 
 
+_ENDS = (
+    EventKind.REQUEST_DENIED,
+    EventKind.REQUEST_WITHDRAWN,
+    EventKind.REQUEST_EXPIRED,
+    EventKind.RUN_INTERRUPTED,
+    EventKind.RUN_FINISHED,
+)
+
+
+def end_hash(connection: Connection, request_id: str) -> str:
+    """Return the hash of the event that ended a request: it never changes; empty while open."""
+    table = tables.events
+    kinds = [kind.value for kind in _ENDS]
+    query = select(table.c.hash).where(table.c.request_id == request_id, table.c.kind.in_(kinds))
+    return connection.execute(query.order_by(table.c.seq.desc()).limit(1)).scalar() or ""
+
+
+def approvers(connection: Connection, request_id: str) -> frozenset[str] | None:
+    """Return the person ids whose approvals started a run; None if it has not started."""
+    table = tables.events
+    is_start = table.c.kind == EventKind.RUN_STARTED.value
+    query = select(table.c.body).where(table.c.request_id == request_id, is_start)
+    body = connection.execute(query.order_by(table.c.seq).limit(1)).scalar()
+    if body is None:
+        return None
+    named = _event(body).facts.get("approvers")
+    return frozenset(named) if isinstance(named, list) else None
+
+
 class Trail:
     """Reads the audit trail. Each method is one transaction and may raise `StoreDown`."""
 

@@ -53,13 +53,23 @@ class StoreJournal:
         self._marks: list[Future[None]] = []
         """Flushes that wait for what was queued before them."""
         self._is_closing = False
+        self._put = sum(len(group.entries) for group in self._backlog)
+        """Entries taken so far; written by the event loop alone."""
+        self._settled = 0
+        """Entries committed or refused so far; written by the thread alone."""
         pool = ThreadPoolExecutor(1, thread_name_prefix="store-journal")
         self._thread = pool.submit(self._work)
         pool.shutdown(wait=False)
 
     def put(self, entry: Entry) -> None:
         """Queue an entry; it is committed in groups, or spooled while the database is down."""
+        self._put += 1
         self._queue.put(entry)
+
+    @property
+    def is_behind(self) -> bool:
+        """Tell whether the database still lacks something that was put, or that was spooled."""
+        return self._settled < self._put
 
     async def flush(self) -> None:
         """Wait until everything queued so far is durable."""
@@ -108,8 +118,10 @@ class StoreJournal:
                         break
                     case Future() as mark:
                         self._marks.append(mark)
-                    case entry:
-                        entries += [entry] if _is_writable(entry) else []
+                    case entry if _is_writable(entry):
+                        entries.append(entry)
+                    case _:
+                        self._settled += 1
                 pause_s = 0.0
         except queue.Empty:
             pass
@@ -126,7 +138,7 @@ class StoreJournal:
                     logger.warning("journal.spooling", extra={"why": str(error)})
                 self._again_at = time.monotonic() + AGAIN_S
                 return
-            del self._backlog[0]
+            self._settled += len(self._backlog.pop(0).entries)
             self._spooled = max(0, self._spooled - 1)
         if self._again_at:
             logger.warning("journal.replayed")

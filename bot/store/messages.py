@@ -1,21 +1,25 @@
-"""What Slack last took: channel, ts and revision of every message.
+"""What Slack last took: channel, ts and revision of every message, and what is settled.
 
-Owns their table. Never talks to Slack.
+Owns their table; reads of the events what a card says of them. Never talks to Slack.
+
+A request is settled once Slack has taken every message of its final state: a row of kind `settled`
+with no `ts`. What ended and is not settled may be behind, however long Slack was away.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, and_, case, func, or_, select
+from sqlalchemy import Connection, and_, case, exists, func, or_, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from bot.domain.message import Place, Sent
 from bot.domain.request import RequestState
-from bot.store import tables
+from bot.store import events, tables
 from bot.store.lane import Lane
 
 _OPEN = (RequestState.PENDING.value, RequestState.RUNNING.value)
-_HOUR = 1.0 / 24.0
-"""In days, as julianday counts."""
+_SETTLED = "settled"
+_DAYS_MAX = 7.0
+"""How long after its end a request's messages are still brought to their state."""
 
 
 class Messages:
@@ -38,8 +42,20 @@ class Messages:
         await self._writer.run(lambda c: _taken(c, sent))
 
     async def behind(self) -> tuple[str, ...]:
-        """Return ids of requests whose messages may be behind: open or ended within the hour."""
+        """Return ids of requests whose messages may be behind: open, or ended and not settled."""
         return await self._reader.run(_behind)
+
+    async def settled(self, request_id: str) -> None:
+        """Record that Slack has taken every message of a request that has ended."""
+        await self._writer.run(lambda c: _settled(c, request_id))
+
+    async def chain_head(self, request_id: str) -> str:
+        """Return the hash of the event that ended a request; empty while it is open."""
+        return await self._reader.run(lambda c: events.end_hash(c, request_id))
+
+    async def approvers(self, request_id: str) -> frozenset[str] | None:
+        """Return the person ids whose approvals started a run; None if it has not started."""
+        return await self._reader.run(lambda c: events.approvers(c, request_id))
 
 
 def _key(place: Place) -> dict[str, str]:
@@ -84,11 +100,21 @@ def _taken(connection: Connection, sent: Sent) -> None:
     )
 
 
+def _settled(connection: Connection, request_id: str) -> None:
+    table = tables.messages
+    row = {"request_id": request_id, "kind": _SETTLED, "slot": "", "channel": ""}
+    settling = upsert(table).values(**row, revision="", state="taken")
+    connection.execute(settling.on_conflict_do_nothing())
+
+
 def _behind(connection: Connection) -> tuple[str, ...]:
-    table = tables.requests
+    table, messages = tables.requests, tables.messages
     age = func.julianday("now") - func.julianday(table.c.ended_at)
-    is_recent = and_(table.c.ended_at.is_not(None), age < _HOUR)
+    is_settled = exists().where(messages.c.request_id == table.c.id, messages.c.kind == _SETTLED)
+    is_unsettled = and_(table.c.ended_at.is_not(None), age < _DAYS_MAX, ~is_settled)
     query = (
-        select(table.c.id).where(or_(table.c.state.in_(_OPEN), is_recent)).order_by(table.c.number)
+        select(table.c.id)
+        .where(or_(table.c.state.in_(_OPEN), is_unsettled))
+        .order_by(table.c.number)
     )
     return tuple(connection.execute(query).scalars())

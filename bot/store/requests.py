@@ -8,14 +8,22 @@ commit.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, or_, select, update
 
 from bot.domain.event import Event
-from bot.domain.request import TRANSITIONS, Count, IllegalTransition, Request, RequestState
+from bot.domain.request import (
+    TRANSITIONS,
+    Count,
+    IllegalTransition,
+    Request,
+    RequestState,
+    overlap,
+)
 from bot.domain.result import TargetStatus
-from bot.flow.ports import Claim, Start, Submitted
+from bot.flow.ports import Claim, Start, Started, Submitted
 from bot.store import deliveries, events, rows, tables, targets
 from bot.store.lane import Lane
 from policies.model import Answer, Vote
@@ -35,8 +43,12 @@ class Requests:
         self._reader = reader
         self._lease_s = lease_s
 
-    async def submit(self, request: Request, *, event: Event, delivery: str) -> Submitted:
-        """Store a PENDING request; a pending one of the same plan or person stands in its way."""
+    async def submit(self, request: Request, *, event: Event, delivery: str) -> Submitted | None:
+        """Store a PENDING request; a pending one of the same plan or person stands in its way.
+
+        Returns:
+            None if its id was drawn before: nothing is stored.
+        """
         return await self._writer.run(lambda c: _submit(c, request, event, delivery))
 
     async def find(self, request_id: str) -> Request | None:
@@ -55,13 +67,21 @@ class Requests:
         """Store a vote on a PENDING request; False if this delivery was seen or it has ended."""
         return await self._writer.run(lambda c: _cast(c, vote, event, delivery))
 
+    async def confirm(self, before: Vote, now: Vote, *, event: Event) -> bool:
+        """Put a vote whose caster is known now in the place of the unknown one.
+
+        Returns:
+            False if `before` no longer stands: whoever cast it has answered anew.
+        """
+        return await self._writer.run(lambda c: _confirm(c, before, now, event))
+
     async def note(self, event: Event, *, delivery: str) -> bool:
         """Append an event that changes no state; False if this delivery was seen."""
         return await self._writer.run(lambda c: _note(c, event, delivery))
 
-    async def start(self, start: Start, *, votes_seen: int) -> Request | None:
-        """Swap PENDING for RUNNING and claim its keys; None if somebody else was first."""
-        return await self._writer.run(lambda c: _start(c, start, votes_seen, self._lease_s))
+    async def start(self, start: Start) -> Started | None:
+        """Swap PENDING for RUNNING and claim its keys; None if the swap is lost."""
+        return await self._writer.run(lambda c: _start(c, start, self._lease_s))
 
     async def end(
         self, request_id: str, *, expect: RequestState, to: RequestState, why: str, event: Event
@@ -82,7 +102,10 @@ class Requests:
         *,
         notes: Sequence[str] = (),
     ) -> Request | None:
-        """Store the preview of a request, and add what its card warns of; None if it ended."""
+        """Store the preview of a request, and add what its card warns of; None if it ended.
+
+        Counts that come after the start are dropped: the run may have cancelled what they missed.
+        """
         return await self._writer.run(lambda c: _counted(c, request_id, counts, notes))
 
     async def stop_chase(self, request_id: str, *, by: str, event: Event) -> Request | None:
@@ -145,19 +168,22 @@ def _move(
     return _find(connection, request_id)
 
 
-def _submit(connection: Connection, request: Request, event: Event, delivery: str) -> Submitted:
+def _submit(
+    connection: Connection, request: Request, event: Event, delivery: str
+) -> Submitted | None:
     seen = deliveries.led_to(connection, delivery)
     if seen is not None:
         before = _find(connection, seen)
         assert before is not None
         return Submitted(request=before, is_new=False)
     assert request.state is RequestState.PENDING
+    if _find(connection, request.id) is not None:
+        return None
     row = rows.of_request(request)
     in_the_way = _in_the_way(connection, row)
     deliveries.is_first(connection, delivery, in_the_way.id if in_the_way else request.id)
     if in_the_way is not None:
         return Submitted(request=in_the_way, is_new=False)
-    assert _find(connection, request.id) is None, f"request id {request.id} was drawn twice"
     connection.execute(insert(tables.requests).values(row))
     events.append(connection, event)
     return Submitted(request=request, is_new=True)
@@ -204,21 +230,53 @@ def _cast(connection: Connection, vote: Vote, event: Event, delivery: str) -> bo
         return False
     if not deliveries.is_first(connection, delivery, vote.request_id):
         return False
-    table, person_id = tables.votes, vote.actor.person_id
-    # Deleted and inserted anew, so that the newest vote has the highest number.
+    _remove(connection, vote)  # Inserted anew, so that the newest vote has the highest number.
+    _insert(connection, vote)
+    events.append(connection, event)
+    return True
+
+
+def _confirm(connection: Connection, before: Vote, now: Vote, event: Event) -> bool:
+    request = _find(connection, now.request_id)
+    if request is None or request.state is not RequestState.PENDING:
+        return False
+    standing = {_key(vote): vote for vote in _votes(connection, now.request_id)}
+    if _key(before) not in standing:
+        return False
+    _remove(connection, before)
+    others = [vote for vote in standing.values() if vote.actor.person_id == now.actor.person_id]
+    if any(vote.at > now.at for vote in others):
+        return False  # Under another user id this person has answered since: that one counts.
+    _remove(connection, now)
+    _insert(connection, now)
+    events.append(connection, event)
+    return True
+
+
+def _key(vote: Vote) -> tuple[str, Answer, datetime]:
+    """Name one click: knowing its person better does not change it."""
+    return vote.actor.user_id, vote.answer, vote.at
+
+
+def _remove(connection: Connection, vote: Vote) -> None:
+    """Take out whatever this person has answered to this request."""
+    table = tables.votes
     connection.execute(
-        delete(table).where(table.c.request_id == vote.request_id, table.c.person_id == person_id)
+        delete(table).where(
+            table.c.request_id == vote.request_id, table.c.person_id == vote.actor.person_id
+        )
     )
+
+
+def _insert(connection: Connection, vote: Vote) -> None:
     connection.execute(
-        insert(table).values(
+        insert(tables.votes).values(
             request_id=vote.request_id,
-            person_id=person_id,
+            person_id=vote.actor.person_id,
             answer=vote.answer.value,
             vote=rows.pack(vote),
         )
     )
-    events.append(connection, event)
-    return True
 
 
 def _note(connection: Connection, event: Event, delivery: str) -> bool:
@@ -228,40 +286,45 @@ def _note(connection: Connection, event: Event, delivery: str) -> bool:
     return True
 
 
-def _start(connection: Connection, start: Start, votes_seen: int, lease_s: float) -> Request | None:
+def _start(connection: Connection, start: Start, lease_s: float) -> Started | None:
     request = _find(connection, start.request_id)
     if request is None or start.decided_at >= request.expires_at:
         return None
-    if not _are_the_votes(connection, start, votes_seen):
+    judged = {_key(vote) for vote in start.votes}
+    if judged != {_key(vote) for vote in _votes(connection, start.request_id)}:
         return None
+    others = _entwined(connection, request)
     values = {
         "decided_at": start.decided_at.isoformat(),
         "verdict_at": start.verdict_at.isoformat(),
         "consent_ends_at": start.consent_ends_at.isoformat(),
-        "notes": [*request.notes, *start.notes],
+        "notes": [*request.notes, *start.notes, *(overlap(request, other) for other in others)],
     }
     states = (RequestState.PENDING, RequestState.RUNNING)
     running = _move(connection, start.request_id, states, values, start.event)
-    if running is not None:
-        targets.add(connection, running.id, running.plan)
-        keys = targets.keys_of(running.plan)
-        targets.claim(connection, keys, owner=start.owner, lease_s=lease_s)
-    return running
+    if running is None:
+        return None
+    for other in others:
+        _add_notes(connection, other, [overlap(other, request)])
+    targets.add(connection, running.id, running.plan)
+    keys = targets.keys_of(running.plan)
+    return Started(
+        request=running,
+        statuses=targets.statuses(connection, running.id),
+        claims=targets.claim(connection, keys, owner=start.owner, lease_s=lease_s),
+    )
 
 
-def _are_the_votes(connection: Connection, start: Start, votes_seen: int) -> bool:
-    """Tell whether the votes are still those that were judged.
+def _entwined(connection: Connection, request: Request) -> list[Request]:
+    """Return the runs that work on an account of this request right now."""
+    running = [r for r in _open_requests(connection) if r.state is RequestState.RUNNING]
+    return [other for other in running if overlap(request, other)]
 
-    A count does not notice a person who changed their mind, so whoever the event names as an
-    approver must still be one.
-    """
-    table = tables.votes
-    query = select(table.c.person_id, table.c.answer).where(table.c.request_id == start.request_id)
-    answers = {row.person_id: row.answer for row in connection.execute(query)}
-    named = start.event.facts.get("approvers") or []
-    assert isinstance(named, list)
-    approved = all(answers.get(name) == Answer.APPROVE.value for name in named)
-    return approved and len(answers) == votes_seen
+
+def _add_notes(connection: Connection, request: Request, notes: Sequence[str]) -> None:
+    table = tables.requests
+    values = {"notes": [*request.notes, *notes]}
+    connection.execute(update(table).where(table.c.id == request.id).values(values))
 
 
 def _counted(
@@ -270,12 +333,11 @@ def _counted(
     request = _find(connection, request_id)
     if request is None or request.state.value not in _OPEN:
         return None
-    values = {
-        "counts": [rows.pack(count) for count in counts],
-        "notes": [*request.notes, *notes],
-    }
-    table = tables.requests
-    connection.execute(update(table).where(table.c.id == request_id).values(values))
+    _add_notes(connection, request, notes)
+    if request.state is RequestState.PENDING:
+        table = tables.requests
+        values = {"counts": [rows.pack(count) for count in counts]}
+        connection.execute(update(table).where(table.c.id == request_id).values(values))
     return _find(connection, request_id)
 
 

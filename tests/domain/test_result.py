@@ -83,5 +83,26 @@ def test_missing_verdicts_are_named_beside_what_rests():
     assert report.headline == "NOT FLAT: 1 of 2 accounts, 2 orders, 1 still without a verdict"
 
 
+def test_run_that_is_over_is_never_called_running():
+    none = [TargetStatus(account=name, venue="bybit") for name in "abc"]
+    report = results.summarise(none, is_over=True)
+    assert report.headline == "NOT FLAT: 3 of 3 accounts, 3 without a verdict"
+    some = [flat("a"), judged("b", Outcome.RESIDUAL, after=2), none[2]]
+    report = results.summarise(some, is_over=True)
+    assert report.headline == "NOT FLAT: 2 of 3 accounts, 2 orders, 1 without a verdict"
+
+
+def test_worst_comes_first_and_what_has_no_verdict_before_what_is_flat():
+    found = [
+        flat("a"),
+        TargetStatus(account="b", venue="bybit"),
+        judged("c", Outcome.RESIDUAL, after=1),
+        judged("d", Outcome.UNVERIFIED),
+        judged("e", Outcome.NOT_SENT),
+    ]
+    assert [status.account for status in results.worst_first(found)] == ["e", "d", "c", "b", "a"]
+
+
 def test_no_targets_is_not_flat():
     assert not results.summarise([]).is_flat
+    assert not results.summarise([]).headline.startswith("FLAT")

@@ -1,6 +1,7 @@
 """Small fakes around a run: a journal that keeps, keys that can fail, venues by name."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -9,13 +10,18 @@ from pydantic import SecretStr
 from adapters.contract import Scope
 from bot.domain import plan as plans
 from bot.domain.errors import SecretError
+from bot.domain.limits import Limits
 from bot.domain.plan import Plan, Target
 from bot.domain.request import Request, RequestState
 from bot.domain.result import TargetStatus
+from bot.flow import execute
+from bot.flow.execute import Runner
+from bot.flow.job import Means
 from bot.flow.ports import Claim, Entry
 from policies.model import Actor
+from tests.fakes import clock as clocks
 from tests.fakes.clock import EPOCH
-from tests.fakes.venue import CAPABILITIES, LINEAR, SPOT, FakeVenue
+from tests.fakes.venue import CAPABILITIES, LINEAR, SPOT, Book, FakeVenue, order
 
 ALICE = Actor(user_id="U0ALICE", person_id="U0ALICE", name="alice", team_id="T0HOME")
 
@@ -66,6 +72,7 @@ def claims(*targets: Target) -> dict[str, Claim]:
 @dataclass
 class KeptJournal:
     entries: list[Entry] = field(default_factory=list)
+    is_behind: bool = False
 
     def put(self, entry: Entry) -> None:
         self.entries.append(entry)
@@ -106,6 +113,72 @@ class Keys:
 @dataclass
 class OneVenue:
     venue_link: FakeVenue
+    gone: set[str] = field(default_factory=set)
+    """Addresses that the config no longer has."""
 
     def venue(self, name: str, base_url: str) -> FakeVenue:
+        if base_url in self.gone:
+            raise KeyError(base_url)
         return self.venue_link
+
+
+class Scene:
+    """Books, keys and a journal for one run on virtual time."""
+
+    def __init__(self) -> None:
+        self.clock = clocks.VirtualClock()
+        self.books: dict[str, Book] = {}
+        self.keys = Keys(secrets={})
+        self.journal = KeptJournal()
+        self.limits = Limits()
+        self.gone: set[str] = set()
+        self.stored: tuple[TargetStatus, ...] | None = None
+        """What an earlier process left in the store; None: nothing."""
+        self.begins_s = 0.0
+        """When this process takes the run over."""
+        self.during: Callable[[Runner], None] | None = None
+        self.during_at = 0.0
+
+    def book(self, account: str, *ids: str, uid: str = "1001") -> Book:
+        book = Book(clock=self.clock, uid=uid, orders=[order(i) for i in ids])
+        self.books[account] = book
+        self.keys.secrets[f"keys/{account}"] = account
+        return book
+
+    def last(self, account: str) -> TargetStatus:
+        return self.journal.statuses(account)[-1]
+
+    def calls(self, account: str, name: str) -> list[float]:
+        """When the calls of one name began."""
+        return [at for at, each in self.books[account].log if each == name]
+
+    def means(self) -> Means:
+        return Means(
+            journal=self.journal,
+            keys=self.keys,
+            venues=OneVenue(FakeVenue(books=self.books), gone=self.gone),
+            clock=self.clock,
+            limits=self.limits,
+        )
+
+
+async def _play(scene: Scene, running: Request, *, until_s: float) -> None:
+    targets = running.plan.targets
+    statuses = scene.stored or waiting(*targets)
+    await asyncio.sleep(scene.begins_s)
+    async with execute.open_runner(scene.means()) as runner:
+        runner.take(running, statuses, claims(*targets))
+        runner.take(running, statuses, claims(*targets))  # A second tick adds nothing.
+        if scene.during is not None:
+            await asyncio.sleep(scene.during_at)
+            scene.during(runner)
+        await asyncio.sleep(max(0.0, until_s - scene.clock.monotonic()))
+
+
+def play(make: Callable[[Scene], Request], *, until_s: float = 700.0) -> Scene:
+    async def main() -> Scene:
+        scene = Scene()
+        await _play(scene, make(scene), until_s=until_s)
+        return scene
+
+    return clocks.run(main())

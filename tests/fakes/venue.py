@@ -16,12 +16,14 @@ from adapters.contract import (
     Receipt,
     Scope,
     Unread,
+    VenueAuthRefused,
     VenueError,
 )
 from bot.flow.ports import Clock
 
 LINEAR = OrderClass("linear")
 SPOT = OrderClass("spot")
+PAGE = 50
 CAPABILITIES = Capabilities(
     order_classes=(LINEAR, SPOT),
     symbol_classes=(LINEAR,),
@@ -42,8 +44,14 @@ class Book:
     orders: list[OpenOrder] = field(default_factory=list)
     uid: str = "1001"
     call_s: float = 0.05
+    slow: dict[str, float] = field(default_factory=dict)
+    """Seconds of the calls of one name, where they are not `call_s`."""
     stuck: set[str] = field(default_factory=set)
-    """Ids that no cancel removes."""
+    """Ids that no cancel-all removes."""
+    is_by_id_heard: bool = False
+    """Cancels by id remove what they name, stuck or not."""
+    others: int = 0
+    """Orders out of scope, which fill the first pages of a reading."""
     log: list[tuple[float, str]] = field(default_factory=list)
     check_error: VenueError | None = None
     cancel_error: Callable[[int], VenueError | None] = lambda _: None
@@ -87,7 +95,10 @@ class FakeAdapter:
 
     async def cancel_orders(self, orders: Sequence[OpenOrder]) -> tuple[Receipt, ...]:
         await self._call("cancel_orders")
-        self.book.cancelled_ids += [o.order_id for o in orders]
+        ids = [o.order_id for o in orders]
+        self.book.cancelled_ids += ids
+        if self.book.is_by_id_heard:
+            self.book.orders = [o for o in self.book.orders if o.order_id not in ids]
         return tuple(Receipt(order_class=o.order_class, call="cancel") for o in orders)
 
     async def open_orders(self, scope: Scope, *, pages_max: int) -> Reading:
@@ -97,7 +108,9 @@ class FakeAdapter:
         await self._call("open_orders")
         if error := book.read_error(book.readings):
             return Reading(unread=(Unread(order_class=LINEAR, error=error),))
-        return Reading(orders=tuple(book.orders))
+        shown = max(0, pages_max * PAGE - book.others)
+        has_more = (LINEAR,) if len(book.orders) + book.others > pages_max * PAGE else ()
+        return Reading(orders=tuple(book.orders[:shown]), has_more=has_more)
 
     async def check(self) -> KeyFacts:
         await self._call("check")
@@ -109,7 +122,7 @@ class FakeAdapter:
         import asyncio
 
         self.book.log.append((self.book.clock.monotonic(), name))
-        await asyncio.sleep(self.book.call_s)
+        await asyncio.sleep(self.book.slow.get(name, self.book.call_s))
 
 
 @dataclass
@@ -134,6 +147,8 @@ class FakeVenue:
         return Instruments(symbols=frozenset({"BTCUSDT", "ETHUSDT"}), read_at=EPOCH)
 
     def signer(self, secret: SecretStr) -> FakeSigner:
+        if secret.get_secret_value() not in self.books:
+            raise VenueAuthRefused(user_message="the document lacks api_key")
         return FakeSigner(api_key=secret.get_secret_value())
 
     def adapter(self, signer: object, *, purpose: Purpose) -> FakeAdapter:

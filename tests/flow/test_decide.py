@@ -1,142 +1,22 @@
 """Asking, voting, expiring: the real store, people who come and go, and a clock we hold."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bot.domain import command as commands
-from bot.domain.command import Cancel
-from bot.domain.limits import Limits
+from bot.domain.event import EventKind
 from bot.domain.plan import Directory
-from bot.domain.request import Request, RequestState
-from bot.flow import ask, decide, execute, tick
-from bot.flow.desk import Click, Desk, Said
-from bot.flow.execute import Means
-from bot.store import engine
+from bot.domain.request import RequestState
+from bot.flow import decide, tick
+from bot.flow.desk import Click
 from policies import model
-from policies.model import Actor, Answer
+from policies.model import Answer
 from tests.domain.test_plan import entry
-from tests.fakes.run import KeptJournal, Keys, OneVenue
-from tests.fakes.venue import Book, FakeVenue, order
-from tests.policies.people import ALICE, BOB, CAROL, NOW, PAPER, TEXT
-
-DIRECTORY = Directory(accounts=(entry("mm"), entry("toy", venue="paper", tags=(), key="keys/toy")))
-TWO = TEXT.replace('roles = ["risk", "head"] }', 'roles = ["risk", "head"], count = 2 }')
-
-
-@dataclass
-class HeldClock:
-    """Wall time stands still until a test moves it; waits are real."""
-
-    at: datetime = NOW
-
-    def now(self) -> datetime:
-        return self.at
-
-    def monotonic(self) -> float:
-        return asyncio.get_running_loop().time()
-
-    def pass_by(self, seconds: float) -> None:
-        self.at += timedelta(seconds=seconds)
-
-
-@dataclass
-class Folk:
-    """Who is who, as Slack would say; whoever is in `unknown` cannot be told."""
-
-    clock: HeldClock
-    known: dict[str, Actor] = field(
-        default_factory=lambda: {actor.user_id: actor for actor in (ALICE, BOB, CAROL)}
-    )
-    unknown: set[str] = field(default_factory=set)
-    asked: list[str] = field(default_factory=list)
-    removed: dict[str, datetime] = field(default_factory=dict)
-
-    async def actor(self, user_id: str, *, team_id: str | None) -> Actor:
-        self.asked.append(user_id)
-        await asyncio.sleep(0)
-        if user_id in self.unknown:
-            return Actor(user_id=user_id, person_id=user_id, name=user_id, team_id=team_id)
-        return replace(self.known[user_id], team_id=team_id, read_at=self.clock.now())
-
-    async def roster(self, users: frozenset[str], groups: frozenset[str]) -> None:
-        return None
-
-    def was_removed(self, user_id: str, *, since: datetime) -> bool:
-        return user_id in self.removed and self.removed[user_id] >= since
-
-
-@dataclass
-class Scene:
-    desk: Desk
-    clock: HeldClock
-    folk: Folk
-    book: Book
-    journal: KeptJournal
-
-    async def submit(self, text: str, requester: Actor = ALICE) -> Said:
-        typed = commands.parse(text)
-        assert isinstance(typed, Cancel)
-        return await ask.submit(
-            self.desk, typed, requester, channel="C0X", delivery=f"{text}{self.clock.at}"
-        )
-
-    async def vote(self, request: Request, who: Actor, answer: Answer = Answer.APPROVE) -> Said:
-        click = Click(
-            request_id=request.id,
-            digest=request.digest,
-            user_id=who.user_id,
-            team_id="T0HOME",
-            delivery=f"{who.user_id}{answer}{self.clock.at}",
-        )
-        return await decide.vote(self.desk, click, answer)
-
-    async def state(self, request: Request) -> RequestState:
-        found = await self.desk.store.find(request.id)
-        assert found is not None
-        return found.state
-
-
-@asynccontextmanager
-async def opened(folder: Path, *, text: str = TEXT) -> AsyncIterator[Scene]:
-    clock, journal = HeldClock(), KeptJournal()
-    book = Book(clock=clock, orders=[order("1")], call_s=0.0)
-    folk = Folk(clock=clock)
-    means = Means(
-        journal=journal,
-        keys=Keys(secrets={"keys/mm": "mm", "keys/toy": "mm"}),
-        venues=OneVenue(FakeVenue(books={"mm": book})),
-        clock=clock,
-        limits=Limits(),
-    )
-    async with (
-        engine.open_store(f"sqlite:///{folder / 'x.db'}") as store,
-        execute.open_runner(means) as runner,
-    ):
-        desk = Desk(
-            store=store.requests,
-            people=folk,
-            venues=means.venues,
-            runner=runner,
-            clock=clock,
-            limits=Limits(),
-            directory=DIRECTORY,
-            policy=model.parse(text),
-            policy_text=text,
-            owner="me",
-            changed=lambda _: None,
-        )
-        yield Scene(desk=desk, clock=clock, folk=folk, book=book, journal=journal)
-
-
-def of(said: Said) -> Request:
-    assert said.request is not None
-    return said.request
+from tests.fakes.desk import soon
+from tests.flow.scene import TWO, Failing, of, opened
+from tests.policies.people import ALICE, BOB, CAROL, PAPER, TEXT
 
 
 async def test_enough_approvals_start_the_run(tmp_path: Path):
@@ -181,7 +61,7 @@ async def test_every_counted_voter_is_read_again_for_the_deciding_vote(tmp_path:
         assert sorted(scene.folk.asked) == ["U0BOB", "U0CAROL"]
 
 
-@pytest.mark.parametrize(("age_s", "code"), [(59.0, "started"), (61.0, "waiting")])
+@pytest.mark.parametrize(("age_s", "code"), [(59.0, "started"), (61.0, "counted")])
 async def test_snapshot_stands_in_for_a_minute_when_slack_cannot_tell(
     tmp_path: Path, age_s: float, code: str
 ):
@@ -190,10 +70,7 @@ async def test_snapshot_stands_in_for_a_minute_when_slack_cannot_tell(
         await scene.vote(request, BOB)
         scene.clock.pass_by(age_s)
         scene.folk.unknown.add("U0BOB")
-        assert (await scene.vote(request, CAROL)).code in {
-            code,
-            "counted" if code == "waiting" else code,
-        }
+        assert (await scene.vote(request, CAROL)).code == code
         expected = RequestState.RUNNING if code == "started" else RequestState.PENDING
         assert await scene.state(request) is expected
 
@@ -214,18 +91,14 @@ async def test_card_says_as_of_when_a_snapshot_counted(tmp_path: Path):
         )
 
 
-@pytest.mark.parametrize(("removed_s", "state"), [(5, "PENDING"), (-5, "RUNNING")])
-async def test_snapshot_of_somebody_seen_to_be_removed_since_never_stands_in(
-    tmp_path: Path, removed_s: float, state: str
-):
+async def test_snapshot_that_something_heard_since_contradicts_never_stands_in(tmp_path: Path):
     async with opened(tmp_path, text=TWO) as scene:
         request = of(await scene.submit("mm"))
         await scene.vote(request, BOB)
-        scene.folk.removed["U0BOB"] = scene.clock.now() + timedelta(seconds=removed_s)
-        scene.clock.pass_by(10)
+        scene.folk.contradicted.add("U0BOB")
         scene.folk.unknown.add("U0BOB")
         await scene.vote(request, CAROL)
-        assert (await scene.state(request)).value == state
+        assert await scene.state(request) is RequestState.PENDING
 
 
 async def test_unknown_voter_waits_and_counts_once_slack_can_tell(tmp_path: Path):
@@ -235,35 +108,10 @@ async def test_unknown_voter_waits_and_counts_once_slack_can_tell(tmp_path: Path
         assert (await scene.vote(request, BOB)).code == "waiting"
         await tick.tick(scene.desk)
         assert await scene.state(request) is RequestState.PENDING
+        scene.desk.unsure[request.id].next_at = 0.0
         scene.folk.unknown.clear()
         await tick.tick(scene.desk)
         assert await scene.state(request) is RequestState.RUNNING
-
-
-async def test_vote_that_waited_when_the_process_died_counts_after_the_restart(tmp_path: Path):
-    async with opened(tmp_path) as scene:
-        request = of(await scene.submit("mm"))
-        scene.folk.unknown.add("U0BOB")
-        await scene.vote(request, BOB)
-        scene.desk.unsure.clear()  # What the process remembered is gone.
-        scene.folk.unknown.clear()
-        await tick.tick(scene.desk)
-        assert await scene.state(request) is RequestState.PENDING
-        await tick.resume(scene.desk)
-        await tick.tick(scene.desk)
-        assert await scene.state(request) is RequestState.RUNNING
-
-
-async def test_vote_of_somebody_unknown_lapses_a_minute_after_the_click(tmp_path: Path):
-    async with opened(tmp_path) as scene:
-        request = of(await scene.submit("mm"))
-        scene.folk.unknown.add("U0BOB")
-        await scene.vote(request, BOB)
-        scene.desk.unsure[request.id] = scene.clock.monotonic() - 0.001
-        scene.folk.unknown.clear()
-        await tick.tick(scene.desk)
-        assert await scene.state(request) is RequestState.PENDING
-        assert scene.desk.unsure == {}
 
 
 async def test_lapsed_vote_does_not_count_for_a_later_decision_but_a_new_click_does(
@@ -288,16 +136,6 @@ async def test_request_expires_and_never_executes(tmp_path: Path):
         assert said.code == "expired"
         assert await scene.state(request) is RequestState.EXPIRED
         assert scene.book.log == []
-
-
-async def test_time_alone_expires_a_request(tmp_path: Path):
-    async with opened(tmp_path) as scene:
-        request = of(await scene.submit("mm"))
-        await tick.tick(scene.desk)
-        assert await scene.state(request) is RequestState.PENDING
-        scene.clock.pass_by(601)
-        await tick.tick(scene.desk)
-        assert await scene.state(request) is RequestState.EXPIRED
 
 
 async def test_account_that_changed_in_the_config_ends_the_request_with_the_difference(
@@ -359,15 +197,160 @@ async def test_only_requester_or_approver_may_stop_the_chase(tmp_path: Path):
         assert (await decide.stop_chase(scene.desk, replace(click, user_id="U0ALICE"))).is_refusal
 
 
-async def test_finished_targets_finish_the_request(tmp_path: Path):
+async def test_denial_that_came_while_slack_was_asked_is_never_overwritten(tmp_path: Path):
+    """Bob's approval waits for Slack; while it is asked who he is, he denies."""
+    async with opened(tmp_path) as scene:
+        request = of(await scene.submit("mm"))
+        scene.folk.unknown.add("U0BOB")
+        await scene.vote(request, BOB)
+        scene.clock.pass_by(1)
+
+        async def he_denies() -> None:
+            await scene.vote(request, BOB, Answer.DENY)
+            scene.folk.unknown.clear()
+
+        scene.folk.meanwhile = he_denies
+        await tick.tick(scene.desk)
+        assert await scene.state(request) is RequestState.DENIED
+
+
+async def test_denial_that_only_todays_policy_admits_ends_the_request(tmp_path: Path):
+    async with opened(tmp_path) as scene:
+        request = of(await scene.submit("mm"))
+        scene.folk.known["U0DAVE"] = replace(
+            BOB, user_id="U0DAVE", person_id="U0DAVE", groups=frozenset()
+        )
+        wider = TEXT.replace('groups = ["S0RISK"]', 'groups = ["S0RISK"]\nusers = ["U0DAVE"]')
+        assert wider != TEXT
+        scene.desk.policy = model.parse(wider)
+        said = await scene.vote(request, scene.folk.known["U0DAVE"], Answer.DENY)
+        assert said.code == "denied"
+
+
+async def test_click_that_signed_facts_refuse_costs_no_call_to_slack(tmp_path: Path):
+    async with opened(tmp_path) as scene:
+        request = of(await scene.submit("mm"))
+        scene.folk.asked.clear()
+        own = await scene.vote(request, ALICE)
+        assert (own.code, own.text) == (
+            "requester",
+            "alice asked for this: somebody else must approve.",
+        )
+        click = Click(
+            request_id=request.id,
+            digest=request.digest,
+            user_id="U0MALLORY",
+            team_id="T0PARTNER",
+            delivery="m",
+            name="mallory",
+        )
+        said = await decide.vote(scene.desk, click, Answer.APPROVE)
+        assert (said.code, said.text) == ("not_ours", "mallory is not of our workspace.")
+        refused = await decide.refusal(scene.desk, click)
+        assert refused is not None
+        assert refused.code == "not_ours"
+        assert await decide.refusal(scene.desk, replace(click, team_id="T0HOME")) is None
+        assert scene.folk.asked == []
+        kinds = [fact.kind for fact in await scene.trail.events(request.id)]
+        assert kinds.count(EventKind.VOTE_IGNORED) == 2
+
+
+async def test_answer_that_counts_says_what_is_needed_yet(tmp_path: Path):
+    async with opened(tmp_path, text=TWO) as scene:
+        request = of(await scene.submit("mm"))
+        said = await scene.vote(request, BOB)
+        assert said.text == "Your answer counts. Needed yet: 1 of risk, head (rule prod)."
+
+
+async def test_voter_is_not_told_of_somebody_elses_unknown_standing(tmp_path: Path):
+    async with opened(tmp_path, text=TWO) as scene:
+        request = of(await scene.submit("mm"))
+        scene.folk.unknown.add("U0BOB")
+        await scene.vote(request, BOB)
+        assert (await scene.vote(request, CAROL)).code == "counted"
+
+
+async def test_answer_stored_while_the_database_fails_is_decided_again(tmp_path: Path):
+    async with opened(tmp_path) as scene:
+        request = of(await scene.submit("mm"))
+        failing = Failing(scene.desk.store, "start")
+        scene.desk.store = failing
+        said = await scene.vote(request, BOB)
+        assert said.code == "stored"
+        failing.methods.clear()
+        await tick.tick(scene.desk)
+        assert await scene.state(request) is RequestState.RUNNING
+
+
+async def test_request_stored_while_the_database_fails_is_started_later(tmp_path: Path):
+    async with opened(tmp_path) as scene:
+        failing = Failing(scene.desk.store, "start")
+        scene.desk.store = failing
+        request = of(await scene.submit("toy"))
+        assert await scene.state(request) is RequestState.PENDING
+        failing.methods.clear()
+        await tick.tick(scene.desk)
+        assert await scene.state(request) is RequestState.RUNNING
+
+
+async def test_run_needs_no_database_once_it_has_started(tmp_path: Path):
+    """The start is one transaction; the first cancel waits for nothing after it."""
+    async with opened(tmp_path) as scene:
+        request = of(await scene.submit("mm"))
+        store = scene.desk.store
+        scene.desk.store = Failing(store, "claim", "statuses")
+        assert (await scene.vote(request, BOB)).code == "started"
+        await soon(lambda: bool(scene.book.log), timeout_s=5)
+
+
+async def test_nothing_starts_on_clicks_that_are_all_over_a_minute_old(tmp_path: Path):
+    async with opened(tmp_path) as scene:
+        request = of(await scene.submit("mm"))
+        failing = Failing(scene.desk.store, "start")
+        scene.desk.store = failing
+        await scene.vote(request, BOB)
+        failing.methods.clear()
+        scene.clock.pass_by(61)
+        said = await decide.decide(scene.desk, request.id)
+        assert (said.code, said.text) == (
+            "stale",
+            "Enough people approved, but over a minute ago: one of them must press Approve again.",
+        )
+        assert await scene.state(request) is RequestState.PENDING
+        assert (await scene.vote(request, BOB)).code == "started"
+
+
+async def test_request_that_needs_nobody_never_starts_later_than_a_minute(tmp_path: Path):
+    async with opened(tmp_path) as scene:
+        failing = Failing(scene.desk.store, "start")
+        scene.desk.store = failing
+        request = of(await scene.submit("toy"))
+        failing.methods.clear()
+        scene.clock.pass_by(61)
+        said = await decide.decide(scene.desk, request.id)
+        assert said.code == "expired"
+        assert "Ask again" in said.text
+        assert await scene.state(request) is RequestState.EXPIRED
+
+
+async def test_command_that_is_delivered_again_after_the_start_says_where_it_stands(
+    tmp_path: Path,
+):
     async with opened(tmp_path) as scene:
         request = of(await scene.submit("mm"))
         await scene.vote(request, BOB)
-        statuses = await scene.desk.store.statuses(request.id)
-        assert [status.account for status in statuses] == ["mm"]
-        scene.clock.pass_by(604)
-        await tick.tick(scene.desk)
-        assert await scene.state(request) is RequestState.RUNNING  # Within the grace.
-        scene.clock.pass_by(2)
-        await tick.tick(scene.desk)
-        assert await scene.state(request) is RequestState.INTERRUPTED
+        again = await scene.submit("mm")
+        assert again.text.startswith(f"Request {request.id} is already RUNNING since")
+
+
+async def test_second_click_that_stops_the_chase_is_told_who_was_first(tmp_path: Path):
+    async with opened(tmp_path) as scene:
+        scene.book.stuck.add("1")
+        request = of(await scene.submit("mm"))
+        await scene.vote(request, BOB)
+        click = Click(
+            request_id=request.id, digest="", user_id="U0CAROL", team_id="T0HOME", delivery="d"
+        )
+        assert (await decide.stop_chase(scene.desk, click)).code == "stopped"
+        again = await decide.stop_chase(scene.desk, replace(click, user_id="U0BOB"))
+        assert again.text == f"carol has stopped the chase of {request.id} already."

@@ -1,69 +1,17 @@
 """A run: keys, identity, verdict time, consent end, and what is told when."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
 from adapters.contract import VenueAuthRefused, VenueOutcomeUnknown
 from bot.domain.errors import SecretError
-from bot.domain.limits import Limits
 from bot.domain.request import Request
-from bot.domain.result import Outcome, Phase, TargetStatus
+from bot.domain.result import Outcome, Phase
 from bot.flow import execute
-from bot.flow.execute import Means, Runner
 from tests.fakes import clock as clocks
-from tests.fakes.run import KeptJournal, Keys, OneVenue, claims, request, target, waiting
-from tests.fakes.venue import Book, FakeVenue, order
-
-
-class Scene:
-    """Books, keys and a journal for one run on virtual time."""
-
-    def __init__(self) -> None:
-        self.clock = clocks.VirtualClock()
-        self.books: dict[str, Book] = {}
-        self.keys = Keys(secrets={})
-        self.journal = KeptJournal()
-        self.limits = Limits()
-        self.during: Callable[[Runner], None] | None = None
-        self.during_at = 0.0
-
-    def book(self, account: str, *ids: str, uid: str = "1001") -> Book:
-        book = Book(clock=self.clock, uid=uid, orders=[order(i) for i in ids])
-        self.books[account] = book
-        self.keys.secrets[f"keys/{account}"] = account
-        return book
-
-    def last(self, account: str) -> TargetStatus:
-        return self.journal.statuses(account)[-1]
-
-
-async def _play(scene: Scene, running: Request, *, until_s: float) -> None:
-    means = Means(
-        journal=scene.journal,
-        keys=scene.keys,
-        venues=OneVenue(FakeVenue(books=scene.books)),
-        clock=scene.clock,
-        limits=scene.limits,
-    )
-    targets = running.plan.targets
-    async with execute.open_runner(means) as runner:
-        runner.take(running, waiting(*targets), claims(*targets))
-        runner.take(running, waiting(*targets), claims(*targets))  # A second tick adds nothing.
-        if scene.during is not None:
-            await asyncio.sleep(scene.during_at)
-            scene.during(runner)
-        await asyncio.sleep(max(0.0, until_s - scene.clock.monotonic()))
-
-
-def play(make: Callable[[Scene], Request], *, until_s: float = 700.0) -> Scene:
-    async def main() -> Scene:
-        scene = Scene()
-        await _play(scene, make(scene), until_s=until_s)
-        return scene
-
-    return clocks.run(main())
+from tests.fakes.run import Scene, play, request, target, waiting
+from tests.fakes.venue import order
 
 
 def test_flat_run_tells_its_seconds_and_ends_after_the_last_reading():
@@ -242,14 +190,7 @@ def test_target_whose_key_is_claimed_by_another_process_is_left_alone():
     async def main() -> Scene:
         scene = Scene()
         running = make(scene)
-        means = Means(
-            journal=scene.journal,
-            keys=scene.keys,
-            venues=OneVenue(FakeVenue(books=scene.books)),
-            clock=scene.clock,
-            limits=scene.limits,
-        )
-        async with execute.open_runner(means) as runner:
+        async with execute.open_runner(scene.means()) as runner:
             runner.take(running, waiting(*running.plan.targets), {})
             await asyncio.sleep(5)
         return scene

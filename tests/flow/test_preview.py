@@ -17,7 +17,9 @@ def readable(account: str) -> Target:
     return replace(target(account), read_key=f"keys/{account}")
 
 
-def count(*targets: Target, times: int = 1, **books: Book) -> tuple[tuple[Count, ...], Keys]:
+def count(
+    *targets: Target, times: int = 1, limits: Limits | None = None, **books: Book
+) -> tuple[tuple[Count, ...], Keys]:
     async def main() -> tuple[tuple[Count, ...], Keys]:
         keys = Keys(secrets={f"keys/{name}": name for name in books})
         keys.errors["keys/denied"] = [SecretError(user_message="no secret there")]
@@ -25,7 +27,7 @@ def count(*targets: Target, times: int = 1, **books: Book) -> tuple[tuple[Count,
             book.clock = clocks.VirtualClock()
         venues = OneVenue(FakeVenue(books=books))
         previewer = Previewer(
-            keys=keys, venues=venues, clock=clocks.VirtualClock(), limits=Limits()
+            keys=keys, venues=venues, clock=clocks.VirtualClock(), limits=limits or Limits()
         )
         found: tuple[Count, ...] = ()
         for _ in range(times):
@@ -78,6 +80,22 @@ def test_what_cannot_be_counted_is_unknown_with_its_reason():
         ("other", None, "read key belongs to UID 9999"),
         ("slow", None, "no answer within 2 s"),
     ]
+
+
+def test_bug_in_one_count_costs_no_other():
+    def explode(_: int) -> None:
+        raise RuntimeError("a bug")
+
+    found, _ = count(readable("a"), readable("b"), a=book("1", on_read=explode), b=book("1"))
+    assert [(entry.account, entry.orders, entry.why) for entry in found] == [
+        ("a", None, "a bug in cancelall"),
+        ("b", 1, ""),
+    ]
+
+
+def test_count_that_is_late_is_told_with_the_limit_it_missed():
+    found, _ = count(readable("a"), limits=Limits(preview_s=0.5), a=book("1", call_s=60.0))
+    assert found[0].why == "no answer within 0.5 s"
 
 
 def test_count_under_ten_seconds_old_is_served_again():

@@ -1,8 +1,11 @@
 """Seeded fault schedules on virtual time: never FLAT on a book that is not empty."""
 
 import asyncio
+import itertools
 import os
 import random
+import time
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
 import pytest
@@ -22,7 +25,6 @@ from bot.flow.verify import Pursuit, Sight
 from tests.fakes import clock as clocks
 from tests.fakes.venue import Book, FakeAdapter, order
 
-RUNS = int(os.environ.get("SOAK_RUNS", "200"))
 ERRORS = (
     VenueOutcomeUnknown(user_message="no answer"),
     VenueThrottled(user_message="too fast", retry_after_s=0.7),
@@ -82,11 +84,31 @@ async def _play(seed: int) -> None:
     assert not any(flats), f"FLAT with {flats} orders on the book"
 
 
+def seeds(told: Mapping[str, str]) -> Iterator[int]:
+    """Yield the one seed to replay, or seeds for so many seconds, or so many seeds."""
+    if only := told.get("SOAK_SEED"):
+        yield int(only)
+    elif seconds := told.get("SOAK_SECONDS"):
+        end = time.monotonic() + float(seconds)
+        yield from itertools.takewhile(lambda _: time.monotonic() < end, itertools.count())
+    else:
+        yield from range(int(told.get("SOAK_RUNS", "200")))
+
+
+def test_environment_says_how_long_the_soak_is():
+    assert list(seeds({"SOAK_SEED": "7", "SOAK_RUNS": "3"})) == [7]
+    assert list(seeds({"SOAK_RUNS": "3"})) == [0, 1, 2]
+    began = time.monotonic()
+    played = list(seeds({"SOAK_SECONDS": "0.05"}))
+    assert 0.05 <= time.monotonic() - began < 5
+    assert played == list(range(len(played)))
+    assert len(played) > 1000  # Each was yielded at once; a schedule takes longer.
+
+
 @pytest.mark.soak
 def test_no_schedule_earns_a_false_flat():
     """Replay one with SOAK_SEED=n make soak."""
-    only = os.environ.get("SOAK_SEED")
-    for seed in [int(only)] if only else range(RUNS):
+    for seed in seeds(os.environ):
         try:
             clocks.run(_play(seed))
         except (AssertionError, TimeoutError) as error:

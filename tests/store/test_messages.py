@@ -63,11 +63,36 @@ async def _withdraw(store: Store, request_id: str, ago: timedelta) -> None:
     await store.requests.end(request_id, **states, why="", event=told)
 
 
-async def test_open_and_just_ended_requests_may_be_behind(store: Store):
-    await _withdraw(store, "K7Q2M", timedelta(hours=2))
+async def test_open_and_unsettled_requests_may_be_behind_for_a_week(store: Store):
+    await _withdraw(store, "K7Q2M", timedelta(days=8))
     await values.submit(store, values.pending("BBBBB"), delivery="d-2")
-    await _withdraw(store, "BBBBB", timedelta(minutes=50))
+    await _withdraw(store, "BBBBB", timedelta(days=6))
     await values.submit(store, values.pending("CCCCC"), delivery="d-3")
     other = values.pending("DDDDD", targets=(run.target("delta"),), requester=values.BOB)
     await values.submit(store, other, delivery="d-4")
     assert await store.messages.behind() == ("BBBBB", "CCCCC", "DDDDD")
+    for _ in range(2):
+        await store.messages.settled("BBBBB")
+    assert await store.messages.behind() == ("CCCCC", "DDDDD")
+    assert await store.messages.find(replace(CARD, request_id="BBBBB")) is None
+
+
+async def test_head_of_an_ended_request_stays_what_it_was_at_its_end(store: Store):
+    assert await store.messages.chain_head("K7Q2M") == ""
+    await _withdraw(store, "K7Q2M", timedelta(seconds=1))
+    head = await store.messages.chain_head("K7Q2M")
+    assert head == await store.requests.chain_head()
+    await values.submit(store, values.pending("BBBBB"), delivery="d-2")
+    late = values.event(EventKind.VOTE_IGNORED, by="U0BOB")
+    await store.requests.note(late, delivery="v-9")
+    assert await store.messages.chain_head("K7Q2M") == head
+
+
+async def test_who_approved_is_what_was_judged_at_the_start(store: Store):
+    assert await store.messages.approvers("K7Q2M") is None
+    told = values.event(EventKind.RUN_STARTED, approvers=["E0BOB"])
+    await store.requests.note(told, delivery="s-1")
+    assert await store.messages.approvers("K7Q2M") == frozenset({"E0BOB"})
+    other = values.event(EventKind.RUN_STARTED, "BBBBB")
+    await store.requests.note(other, delivery="s-2")
+    assert await store.messages.approvers("BBBBB") is None

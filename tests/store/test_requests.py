@@ -16,11 +16,11 @@ from bot.domain.result import Phase, TargetStatus
 from bot.flow.ports import Claim
 from bot.store import engine
 from bot.store.engine import Store
-from policies.model import Answer
+from policies.model import Answer, Vote
 from tests.fakes import run
 from tests.fakes.clock import EPOCH
 from tests.store import values
-from tests.store.values import ALICE, BOB, CAROL
+from tests.store.values import BOB, CAROL
 
 S = RequestState
 
@@ -156,11 +156,11 @@ async def test_two_deciding_votes_start_one_run(store: Store):
     await values.submit(store)
     async with asyncio.TaskGroup() as group:
         rivals = [
-            group.create_task(store.requests.start(values.start(owner=f"p{number}"), votes_seen=0))
+            group.create_task(store.requests.start(values.start(owner=f"p{number}")))
             for number in range(60)
         ]
     started = [rival.result() for rival in rivals if rival.result() is not None]
-    assert [request.state for request in started] == [S.RUNNING]
+    assert [run.request.state for run in started] == [S.RUNNING]
     assert await values.kinds(store) == ["request.submitted", "run.started"]
 
 
@@ -185,28 +185,123 @@ async def test_start_stores_the_clocks_the_targets_and_the_leases(store: Store):
 async def test_start_loses_when_a_vote_has_come_since(store: Store):
     await values.submit(store)
     await values.cast(store, BOB)
-    await _start_is_lost(store, votes_seen=0)
-    assert await store.requests.start(values.start(), votes_seen=1) is not None
+    await _start_is_lost(store)
+    judged = values.start("K7Q2M", values.vote(BOB))
+    assert await store.requests.start(judged) is not None
 
 
 async def test_start_loses_when_an_approver_has_changed_their_mind(store: Store):
     await values.submit(store)
     await values.cast(store, BOB)
     await values.cast(store, BOB, Answer.DENY, delivery="v-2")
-    stale = values.approved_by(values.start(), BOB)
-    assert await store.requests.start(stale, votes_seen=1) is None
+    await _start_is_lost(store, values.vote(BOB))
+
+
+async def test_start_loses_when_a_vote_was_cast_anew(store: Store):
+    """The same answer of the same person, but another click than the one that was judged."""
+    await values.submit(store)
+    await values.cast(store, BOB)
+    earlier = values.vote(BOB)
+    await _start_is_lost(store, replace(earlier, at=earlier.at - timedelta(seconds=1)))
+
+
+async def test_start_loses_when_as_many_votes_stand_but_others(store: Store):
+    """A count would not notice: a lapsed approval went, a denial came."""
+    await values.submit(store)
+    await values.cast(store, BOB)
+    await values.cast(store, CAROL, Answer.DENY, delivery="v-2")
+    await _start_is_lost(store, values.vote(BOB), values.vote(CAROL))
+
+
+async def test_start_returns_all_that_the_runner_needs(store: Store):
+    await values.submit(store)
+    started = await store.requests.start(values.start())
+    assert started is not None
+    assert started.statuses == await store.requests.statuses("K7Q2M")
+    assert {claim.key for claim in started.claims} == {"keys/alpha", "keys/beta"}
+
+
+async def test_runs_on_the_same_accounts_name_each_other(store: Store):
+    await values.running(store)
+    both = (run.target("beta"), run.target("delta"))
+    later = values.pending("AAAAA", targets=both, requester=BOB)
+    await values.submit(store, later, delivery="d-2")
+    started = await store.requests.start(values.start("AAAAA"))
+    assert started is not None
+    assert started.request.notes == ("Run K7Q2M works on the same accounts: beta.",)
+    first = await store.requests.find("K7Q2M")
+    assert first.notes == ("Run AAAAA works on the same accounts: beta.",)
+
+
+async def test_id_that_was_drawn_before_stores_nothing(store: Store):
+    await values.running(store)
+    told = values.event(EventKind.REQUEST_SUBMITTED)
+    again = values.pending(targets=(run.target("delta"),), requester=BOB)
+    assert await store.requests.submit(again, event=told, delivery="d-2") is None
+    assert (await store.requests.find("K7Q2M")).state is S.RUNNING
+    other = values.pending("AAAAA", targets=(run.target("delta"),), requester=BOB)
+    submitted = await store.requests.submit(other, event=told, delivery="d-2")
+    assert submitted is not None
+    assert submitted.is_new
+
+
+async def _confirm(store: Store, before: Vote, now: Vote) -> bool:
+    told = values.event(EventKind.VOTE_CONFIRMED)
+    return await store.requests.confirm(before, now, event=told)
+
+
+async def test_confirmed_vote_takes_the_place_of_the_unknown_one(store: Store):
+    """Also under another person id: in an Enterprise organisation Slack gives one of its own."""
+    await values.submit(store)
+    unknown = values.vote(replace(BOB, person_id=BOB.user_id, read_at=None))
+    known = replace(unknown, actor=replace(BOB, person_id="W0BOB"))
+    told = values.event(EventKind.VOTE_CAST)
+    await store.requests.cast(unknown, event=told, delivery="v-1")
+    assert await _confirm(store, unknown, known) is True
+    assert await store.requests.votes("K7Q2M") == (known,)
+    assert await _confirm(store, unknown, known) is True  # Known again: nothing changes.
+    assert (await values.kinds(store))[-1] == "vote.confirmed"
+
+
+async def test_confirming_never_brings_back_what_somebody_has_answered_before(store: Store):
+    await values.submit(store)
+    unknown = values.vote(replace(BOB, read_at=None))
+    told = values.event(EventKind.VOTE_CAST)
+    await store.requests.cast(unknown, event=told, delivery="v-1")
+    denial = replace(unknown, answer=Answer.DENY, at=unknown.at + timedelta(seconds=1))
+    await store.requests.cast(denial, event=told, delivery="v-2")
+    assert await _confirm(store, unknown, replace(unknown, actor=BOB)) is False
+    assert await store.requests.votes("K7Q2M") == (denial,)
+
+
+async def test_confirming_an_older_click_leaves_the_newer_one_of_the_same_person(store: Store):
+    await values.submit(store)
+    unknown = values.vote(replace(BOB, person_id=BOB.user_id, read_at=None))
+    known = replace(BOB, person_id="W0BOB")
+    later = replace(unknown, actor=known, answer=Answer.DENY, at=unknown.at + timedelta(seconds=1))
+    told = values.event(EventKind.VOTE_CAST)
+    await store.requests.cast(unknown, event=told, delivery="v-1")
+    await store.requests.cast(later, event=told, delivery="v-2")
+    assert await _confirm(store, unknown, replace(unknown, actor=known)) is False
+    assert await store.requests.votes("K7Q2M") == (later,)
+
+
+async def test_vote_on_a_request_that_has_ended_is_not_confirmed(store: Store):
+    await values.running(store)
+    vote = values.vote(BOB)
+    assert await _confirm(store, vote, vote) is False
 
 
 @pytest.mark.parametrize("at_s", [600.0, 601.0])
 async def test_expired_request_cannot_start(store: Store, at_s: float):
     await values.submit(store)
-    assert await store.requests.start(values.start(at_s=at_s), votes_seen=0) is None
-    assert await store.requests.start(values.start(at_s=599.9), votes_seen=0) is not None
+    assert await store.requests.start(values.start(at_s=at_s)) is None
+    assert await store.requests.start(values.start(at_s=599.9)) is not None
 
 
-async def _start_is_lost(store: Store, *, votes_seen: int) -> None:
+async def _start_is_lost(store: Store, *judged: Vote) -> None:
     before = await store.requests.chain_head()
-    assert await store.requests.start(values.start(), votes_seen=votes_seen) is None
+    assert await store.requests.start(values.start("K7Q2M", *judged)) is None
     assert (await store.requests.find("K7Q2M")).state is S.PENDING
     assert await store.requests.statuses("K7Q2M") == ()
     assert await store.requests.chain_head() == before
@@ -256,7 +351,7 @@ async def test_end_is_swapped_once(store: Store):
 async def test_denied_request_cannot_start(store: Store):
     await values.submit(store)
     await _end(store, S.PENDING, S.DENIED)
-    assert await store.requests.start(values.start(), votes_seen=0) is None
+    assert await store.requests.start(values.start()) is None
 
 
 async def test_preview_is_stored_until_the_request_has_ended(store: Store):
@@ -273,20 +368,19 @@ async def test_preview_is_stored_until_the_request_has_ended(store: Store):
     assert (await store.requests.find("K7Q2M")).counts == counts
 
 
+async def test_count_that_comes_after_the_start_is_no_count_of_before(store: Store):
+    await values.running(store)
+    counts = [Count(account="alpha", orders=3)]
+    counted = await store.requests.counted("K7Q2M", counts, notes=["!"])
+    assert (counted.counts, counted.notes) == (None, ("!",))
+
+
 async def test_chase_is_stopped_once_and_only_while_running(store: Store):
     told = values.event(EventKind.CHASE_STOPPED)
     await values.submit(store)
     assert await store.requests.stop_chase("K7Q2M", by="alice", event=told) is None
-    await store.requests.start(values.start(), votes_seen=0)
+    await store.requests.start(values.start())
     stopped = await store.requests.stop_chase("K7Q2M", by="alice", event=told)
     assert stopped.chase_stopped_by == "alice"
     assert await store.requests.stop_chase("K7Q2M", by="bob", event=told) is None
     assert await values.kinds(store) == ["request.submitted", "run.started", "chase.stopped"]
-
-
-async def test_request_id_that_was_drawn_twice_is_a_loud_bug(store: Store):
-    await values.submit(store)
-    twin = values.pending(targets=(run.target("delta"),), requester=BOB)
-    with pytest.raises(AssertionError, match="drawn twice"):
-        await values.submit(store, twin, delivery="d-2")
-    assert (await store.requests.find("K7Q2M")).requester == ALICE

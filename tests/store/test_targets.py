@@ -86,7 +86,7 @@ async def test_status_of_the_holder_is_stored_in_the_plans_order(store: Store):
 async def test_order_is_the_plans_and_not_the_alphabets(store: Store):
     targets = tuple(run.target(name) for name in ("zeta", "alpha", "mu"))
     await values.submit(store, values.pending(targets=targets))
-    await store.requests.start(values.start(), votes_seen=0)
+    await store.requests.start(values.start())
     accounts = [status.account for status in await store.requests.statuses("K7Q2M")]
     assert accounts == ["zeta", "alpha", "mu"]
 

@@ -1,7 +1,6 @@
 """Requests, votes and events for the store's tests; the names are those of the flow's fakes."""
 
 import sqlite3
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -60,7 +59,7 @@ def vote(actor: Actor, answer: Answer = Answer.APPROVE, request_id: str = "K7Q2M
     )
 
 
-def start(request_id: str = "K7Q2M", *, owner: str = "p1", at_s: float = 10.0) -> Start:
+def start(request_id: str = "K7Q2M", *votes: Vote, owner: str = "p1", at_s: float = 10.0) -> Start:
     decided_at = EPOCH + timedelta(seconds=at_s)
     return Start(
         request_id=request_id,
@@ -69,6 +68,7 @@ def start(request_id: str = "K7Q2M", *, owner: str = "p1", at_s: float = 10.0) -
         consent_ends_at=decided_at + timedelta(seconds=600),
         event=event(EventKind.RUN_STARTED, request_id, approvers=[]),
         owner=owner,
+        votes=votes,
     )
 
 
@@ -84,7 +84,9 @@ def entry(claim: Claim, account: str, *, rounds: int = 1, is_final: bool = False
 async def submit(store: Store, request: Request | None = None, delivery: str = "d-1") -> Request:
     wanted = request or pending()
     told = event(EventKind.REQUEST_SUBMITTED, wanted.id)
-    return (await store.requests.submit(wanted, event=told, delivery=delivery)).request
+    submitted = await store.requests.submit(wanted, event=told, delivery=delivery)
+    assert submitted is not None
+    return submitted.request
 
 
 async def cast(
@@ -96,18 +98,13 @@ async def cast(
 
 async def running(store: Store) -> Request:
     await submit(store)
-    started = await store.requests.start(start(), votes_seen=0)
+    started = await store.requests.start(start())
     assert started is not None
-    return started
+    return started.request
 
 
 async def kinds(store: Store, request_id: str = "K7Q2M") -> list[str]:
     return [fact.kind.value for fact in await store.trail.events(request_id)]
-
-
-def approved_by(wanted: Start, *actors: Actor) -> Start:
-    names: list[str] = [actor.person_id for actor in actors]
-    return replace(wanted, event=replace(wanted.event, facts={"approvers": names}))
 
 
 def raw(folder: Path) -> sqlite3.Connection:
