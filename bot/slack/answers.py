@@ -12,9 +12,11 @@ from adapters.contract import Protective
 from bot.domain import result as results
 from bot.domain.plan import Plan
 from bot.domain.request import Count, Request, RequestState
+from bot.flow import decide
+from bot.flow import desk as desks
 from bot.flow.desk import Desk
 from bot.flow.preview import Previewer
-from bot.slack import blocks, text
+from bot.slack import blocks, counted, text
 from bot.slack.blocks import Message
 from policies import evaluate
 
@@ -23,13 +25,14 @@ async def status(desk: Desk) -> Message:
     """Say what is pending and what is running."""
     found = []
     for request in await desk.store.open_requests():
-        line = f"*{request.id}* {request.state.value}: `{text.escape(request.command)}`"
+        line = f"*{request.id}* {request.state.value}: {text.command(request.command)}"
         line += f" by {text.escape(request.requester.name)} at {text.clock(request.posted_at)}"
         if request.state is RequestState.RUNNING:
             line += f". {results.summarise(await desk.store.statuses(request.id)).headline}"
         found.append(line)
     accounts = text.plural(len(desk.directory.accounts), "account")
-    return blocks.lines(found or [f"Nothing is pending or running. {accounts} in the config."])
+    nothing = f"Nothing is pending or running. {accounts} in the config."
+    return blocks.lines(found or [nothing], noun="request")
 
 
 async def show(desk: Desk, request_id: str) -> Message:
@@ -37,12 +40,13 @@ async def show(desk: Desk, request_id: str) -> Message:
     request = await desk.store.find(request_id)
     if request is None:
         return blocks.plain(f"There is no request {request_id}.")
+    votes = await desk.store.votes(request_id)
     view = blocks.CardView(
         request=request,
-        votes=await desk.store.votes(request_id),
+        votes=votes,
         statuses=await desk.store.statuses(request_id),
-        decision=None,
-        chain_head=await desk.store.chain_head(),
+        decision=decide.judge(desk, request, votes),
+        now=desk.clock.now(),
     )
     return blocks.without_buttons(blocks.card(view))
 
@@ -53,16 +57,19 @@ def policy(desk: Desk) -> Message:
     for rule in desk.policy.rules:
         seats = [f"{seat.count} of {', '.join(seat.roles)}" for seat in rule.approve]
         need = " and ".join(seats) or "nobody else"
-        found.append(text.escape(f"{rule.name}: {', '.join(rule.ask)} may ask; needs {need}"))
-    return blocks.lines(found)
+        line = f"{rule.name} ({rule.covers}): {', '.join(rule.ask)} may ask; needs {need}"
+        found.append(text.escape(line))
+    return blocks.lines(found, noun="rule")
 
 
 def dry_run(plan: Plan, counts: Sequence[Count]) -> Message:
     """Say what would be cancelled; what could not be counted is "unknown"."""
     unknown = sum(count.orders is None for count in counts)
-    total = f"{blocks.total(counts)} open orders" if unknown < len(counts) else "no count"
+    total = f"{counted.total(counts)} open orders" if unknown < len(counts) else "no count"
     more = f", {text.plural(unknown, 'account')} unknown" if unknown else ""
     found = [f"*Dry run*: {total}{more}. No cancel was sent."]
+    if plan.left_out:
+        found.append(f"Not yours: {text.escape(text.names(plan.left_out))}")
     by_account = {target.account: target for target in plan.targets}
     for count in counts:
         name = text.escape(f"{count.account} ({by_account[count.account].venue})")
@@ -72,23 +79,22 @@ def dry_run(plan: Plan, counts: Sequence[Count]) -> Message:
         is_kept = by_account[count.account].scope.protective is Protective.KEEP
         stops = f"{count.protective:,} stops, TP/SL or reduce-only"
         also = f", beside {stops} that stay" if is_kept else f", of them {stops}"
-        found.append(f"{name}: {blocks.total([count])}{also if count.protective else ''}")
-    if plan.left_out:
-        found.append(f"Not yours: {text.escape(text.names(plan.left_out))}")
-    return blocks.lines(found)
+        found.append(f"{name}: {counted.total([count])}{also if count.protective else ''}")
+    return blocks.lines(found, noun="account")
 
 
 async def count(desk: Desk, previewer: Previewer, request: Request) -> None:
     """Count a request's orders and look for seats that nobody can fill; the card then says so."""
     counts = await previewer.count(request.plan)
     users = frozenset(user for role in desk.policy.roles.values() for user in role.users)
-    groups = frozenset(group for role in desk.policy.roles.values() for group in role.groups)
-    roster = await desk.people.roster(users, groups)
-    notes: tuple[str, ...] = ()
+    roster = await desk.people.roster(users, desks.voter_groups(desk, request))
+    notes = [
+        f"Slack knows no user group {name}: nobody is in it." for name in desk.people.missing()
+    ]
     if roster is not None:
         accounts = [target.for_policy() for target in request.plan.targets]
         reasons = evaluate.unsatisfiable(desk.policy, accounts, request.requester, roster)
-        notes = tuple(reason.text for reason in reasons)
+        notes += [reason.text for reason in reasons]
     if await desk.store.counted(request.id, counts, notes=notes) is not None:
         desk.changed(request.id)
 

@@ -9,20 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
-from adapters.contract import Protective
 from bot.domain import result as results
 from bot.domain.plan import Target
-from bot.domain.request import Count, Request, RequestState
-from bot.domain.result import Outcome, TargetResult, TargetStatus
-from bot.slack import text
-from policies.model import Answer, Decision, Verdict, Vote
+from bot.domain.request import Request, RequestState
+from bot.domain.result import Outcome, TargetStatus
+from bot.slack import counted, text, verdicts, votes
+from bot.slack.verdicts import Line
+from policies.model import UNKNOWN, Decision, Verdict, Vote
 
 TEXT_MAX = 3_900
 SECTION_MAX = 2_900
+SECTIONS_MAX = 7_000
+"""Characters of all sections of a message: Slack refuses about 13,200 in all blocks together."""
+SMALL_MAX = 900
 LINES_MAX = 40
-"""Lines of a list in one message; the rest is counted."""
+"""Lines of a list in one answer; the rest is counted."""
 NO_GUARD = "Nothing here stops a bot from placing new orders. Positions are not read."
 
 Block = dict[str, Any]
@@ -44,46 +48,88 @@ class CardView:
     votes: tuple[Vote, ...]
     statuses: tuple[TargetStatus, ...]
     decision: Decision | None
-    """How the votes stand, judged from snapshots: for display only."""
-    chain_head: str
+    """How the votes stand while PENDING, judged from snapshots: for display only."""
+    approvers: frozenset[str] | None = None
+    """Person ids whose approvals counted at the start; None: it has not started, or not known."""
+    chain_head: str = ""
+    """Hash of the event that ended the request; empty while it is open."""
+    now: datetime
 
 
 def card(view: CardView) -> Message:
     """Draw the card of a request: who, what, why, how many, who can approve; later the verdict."""
-    lines = _headline(view) + _facts(view)
-    lines += _standing(view)
-    blocks: list[Block] = [_header(lines[0])]
-    blocks += [_section(line) for line in _packed(lines[1:])]
-    blocks.append(_context(_small_print(view)))
+    head, small = _headline(view), _small_print(view)
+    blocks: list[Block] = [_header(head[0])]
+    blocks += _sections(_told(view, head[1:], SECTIONS_MAX))
+    blocks.append(_context(small))
     if buttons := _buttons(view):
         blocks.append(_actions(view.request, buttons))
-    return _message([*lines, *_small_print(view)], blocks)
+    room = TEXT_MAX - text.length(small)
+    told = text.cut("\n".join(_told(view, head, room)), room)
+    return _message([told, *small], blocks)
+
+
+def _told(view: CardView, head: Sequence[str], chars_max: int) -> list[str]:
+    """Say all of a card within a limit: what was asked may fill half, the answers a quarter."""
+    facts = text.cut("\n".join(_facts(view)), chars_max // 2).split("\n")
+    said = votes.lines(view.request, view.votes, counted=_who_counts(view), now=view.now)
+    answers = _limited(said, chars_max // 4, noun="answer")
+    around = [*head, *facts, *answers, *_standing(view)]
+    return [*around, *verdicts.fitted(_verdicts(view), chars_max - text.length(around))]
 
 
 def without_buttons(message: Message) -> Message:
-    """Return the message as it is first posted: a lost reply must not leave live buttons."""
+    """Return a card for somebody who only wanted to read it."""
     blocks = tuple(block for block in message.blocks if block["type"] != "actions")
     return replace(message, blocks=blocks)
 
 
-def board(statuses: Sequence[TargetStatus]) -> Message:
-    """Draw the board: where every target stands now, one line an account."""
-    report = results.summarise(statuses)
-    lines = [f"*{report.headline}*", *_cut_list([_status_line(status) for status in statuses])]
-    return _message(lines, [_section(part) for part in _packed(lines)])
+def opening(request: Request) -> Message:
+    """Draw what is posted first and becomes the card; phones show this line.
+
+    If Slack's reply to the post is lost it stays, beside the card: so it must not look like one.
+    """
+    asks = "asks" if request.state is RequestState.PENDING else "asked"
+    accounts = text.plural(len(request.plan.targets), "account")
+    why = f" ({text.cut(text.escape(request.reason), 120)})" if request.reason else ""
+    line = f"{text.escape(request.requester.name)} {asks} to cancel open orders on {accounts}{why}"
+    line += f": request {request.id}. This line becomes the card; if it stays, look below."
+    return _message([line], [_section(line)])
+
+
+def opening_reply(request: Request, what: str) -> Message:
+    """Draw what is posted first into the thread and becomes the board or a venue's reply."""
+    line = f"Request {request.id}: this line becomes {text.escape(what)}; if it stays, look below."
+    return _message([line], [_section(line)])
+
+
+def board(request: Request, statuses: Sequence[TargetStatus]) -> Message:
+    """Draw the board: where every target stands now, one line an account, the worst first."""
+    report = results.summarise(statuses, is_over=request.state.is_final)
+    return _listed(f"*{report.headline}*", verdicts.board(statuses))
 
 
 def venue_reply(request: Request, venue: str, statuses: Sequence[TargetStatus]) -> Message:
     """Draw the reply of one venue: before, after, outcome, cause and remedy of each account."""
-    mine = [status.result for status in statuses if status.venue == venue and status.result]
-    flat = sum(result.outcome is Outcome.FLAT for result in mine)
-    lines = [f"*{text.escape(venue)}: {flat} of {len(mine)} accounts FLAT*"]
-    before = _before(request)
-    lines += _cut_list([_result_line(result, before.get(result.account)) for result in mine])
-    blind = dict.fromkeys(sentence for result in mine for sentence in result.blind_to)
-    if blind:
-        lines.append(f"Not seen by cancelall: {text.escape('; '.join(blind))}.")
-    return _message(lines, [_section(part) for part in _packed(lines)])
+    mine = [status for status in statuses if status.venue == venue and status.result]
+    judged = [status.result for status in mine if status.result]
+    flat = sum(result.outcome is Outcome.FLAT for result in judged)
+    blind = dict.fromkeys(sentence for result in judged for sentence in result.blind_to)
+    return _listed(
+        f"*{text.escape(venue)}: {flat} of {len(mine)} accounts FLAT*",
+        verdicts.found(mine, counted.before(request)),
+        _blind(list(blind)),
+    )
+
+
+def _listed(title: str, found: Sequence[Line], small: Sequence[str] = ()) -> Message:
+    """Draw a title and a line an account; what stands below must survive however many they are."""
+    around = text.length([title, *small])
+
+    def told(chars_max: int) -> list[str]:
+        return [title, *verdicts.fitted(found, chars_max - around), *small]
+
+    return _message(told(TEXT_MAX), _sections(told(SECTIONS_MAX)))
 
 
 def plain(said: str, remedy: str = "") -> Message:
@@ -106,10 +152,10 @@ def plain_lines(said: str) -> Message:
     return _message([said], [_section(f"```{text.cut(said, SECTION_MAX - 10)}```")])
 
 
-def lines(said: Sequence[str]) -> Message:
-    """Draw an answer of several lines of our own words, already escaped."""
-    cut = _cut_list(list(said))
-    return _message(cut, [_section(part) for part in _packed(cut)])
+def lines(said: Sequence[str], *, noun: str = "line") -> Message:
+    """Draw an answer of several lines of our own words, already escaped; `noun` is what each is."""
+    shown = _limited(said, SECTIONS_MAX, noun=noun)
+    return _message(_limited(said, TEXT_MAX, noun=noun), _sections(shown))
 
 
 def _headline(view: CardView) -> list[str]:
@@ -120,15 +166,28 @@ def _headline(view: CardView) -> list[str]:
         case RequestState.PENDING:
             return [what, "*PENDING*: nothing is cancelled until enough people approve."]
         case RequestState.RUNNING | RequestState.FINISHED | RequestState.INTERRUPTED:
-            report = results.summarise(view.statuses)
-            first = f"*{request.state.value}*"
-            if report.is_flat and report.seconds is not None:
-                first += f": every account FLAT {report.seconds:.1f} s after the deciding click"
-            elif request.ended_why and request.state is RequestState.INTERRUPTED:
-                first += f": {text.escape(request.ended_why)}"
-            return [report.headline, first]
+            return _run_headline(view)
         case _:
-            return [what, f"*{request.state.value}*: {text.escape(request.ended_why)}"]
+            why = f": {_ended_why(request)}" if request.ended_why else ""
+            return [what, f"*{request.state.value}*{why}"]
+
+
+def _run_headline(view: CardView) -> list[str]:
+    """Say how the run stands or ended; whoever was interrupted has not watched to the end."""
+    request = view.request
+    report = results.summarise(view.statuses, is_over=request.state.is_final)
+    headline, said = report.headline, []
+    if request.state is RequestState.INTERRUPTED:
+        headline = f"INTERRUPTED, {'last seen ' if report.is_flat else ''}{headline}"
+    elif report.is_flat and report.seconds is not None:
+        said.append(f"every account FLAT {report.seconds:.1f} s after the deciding click")
+    if request.ended_why not in {"", report.headline}:
+        said.append(_ended_why(request))
+    return [headline, ": ".join([f"*{request.state.value}*", *said])]
+
+
+def _ended_why(request: Request) -> str:
+    return text.cut(text.escape(request.ended_why), 700)
 
 
 def _facts(view: CardView) -> list[str]:
@@ -137,24 +196,25 @@ def _facts(view: CardView) -> list[str]:
     asked = [f"*Asked by* {who} at {text.clock(request.posted_at)}"]
     if request.reason:
         asked.append(f"*Why* {text.cut(text.escape(request.reason), 500)}")
-    asked.append(f"*Command* `/cancelall {text.cut(text.escape(request.command), 500)}`")
-    asked.append(f"*Accounts* {text.escape(_accounts(request))}")
+    asked.append(f"*Command* {text.command(request.command)}")
+    asked.append(f"*Accounts* {text.cut(text.escape(_accounts(request)), 900)}")
     if request.plan.left_out:
         total = len(request.plan.targets) + len(request.plan.left_out)
         left = text.escape(text.names(request.plan.left_out))
         asked.append(f"*{len(request.plan.targets)} of {total}*; not yours: {left}")
     if not request.plan.is_symbols_checked:
         asked.append("*Symbols unchecked*: the venue's list could not be had. Check the spelling.")
-    asked.append(f"*Open orders* {_counts(request)}")
-    asked.append(f"*Stops, TP/SL, reduce-only* {_protective(request)}")
+    asked.append(f"*Open orders* {counted.said(request)}")
+    asked.append(f"*Stops, TP/SL, reduce-only* {counted.protective(request)}")
+    asked += [f"*Warning* {text.cut(text.escape(note), 300)}" for note in request.notes[:5]]
     not_covered = dict.fromkeys(
         f"{target.account}: {what}"
         for target in request.plan.targets
         for what in target.not_covered
     )
     if not_covered:
-        asked.append(f"*Not covered* {text.escape(text.names(list(not_covered)))}")
-    asked += [f"*Warning* {text.cut(text.escape(note), 300)}" for note in request.notes[:5]]
+        named = text.cut(text.escape(text.names(list(not_covered))), 900)
+        asked.append(f"*Not covered* {named}")
     return asked
 
 
@@ -173,126 +233,58 @@ def _scope(target: Target) -> str:
     return ""
 
 
-def _counts(request: Request) -> str:
-    if request.counts is None:
-        return "being counted"
-    unknown = [count.account for count in request.counts if count.orders is None]
-    words = [f"{total(request.counts)} when asked"] if len(unknown) < len(request.counts) else []
-    if unknown:
-        words.append(f"unknown for {text.escape(text.names(unknown))}")
-    return ", ".join(words)
-
-
-def total(counts: Sequence[Count]) -> str:
-    """Write how many orders are known of: `1,176`, or `at least 1,176` where a page is missing."""
-    known = [count for count in counts if count.orders is not None]
-    bound = "at least " if any(count.is_at_least for count in known) else ""
-    return f"{bound}{sum(count.orders or 0 for count in known):,}"
-
-
-def _before(request: Request) -> dict[str, str]:
-    counts = request.counts or ()
-    return {count.account: total([count]) for count in counts if count.orders is not None}
-
-
-def _protective(request: Request) -> str:
-    """Say how many protective orders go and how many stay, as far as they were counted."""
-    targets = request.plan.targets
-    kept = [target.account for target in targets if target.scope.protective is Protective.KEEP]
-    gone = [target.account for target in targets if target.account not in kept]
-    parts = []
-    if kept:
-        where = f" on {text.escape(text.names(kept))}" if gone else ""
-        parts.append(f"{_how_many(request, kept)}stay{where}")
-    if gone:
-        where = " elsewhere" if kept else ""
-        parts.append(f"{_how_many(request, gone)}go{where}: positions lose their stops")
-    return "; ".join(parts)
-
-
-def _how_many(request: Request, accounts: Sequence[str]) -> str:
-    if request.counts is None:
-        return ""
-    counts = [count for count in request.counts if count.account in accounts]
-    is_bound = any(count.orders is None or count.is_at_least for count in counts)
-    return f"{'at least ' if is_bound else ''}{sum(count.protective for count in counts):,} "
-
-
 def _standing(view: CardView) -> list[str]:
-    """Say who approved, who may, and until when."""
-    request = view.request
-    said = [_vote_line(vote) for vote in view.votes]
+    """Say whose answer does not count, who may answer, and until when."""
+    request, said = view.request, list[str]()
     if request.state is RequestState.PENDING:
-        seats = view.decision.open_seats if view.decision else ()
         if view.decision and view.decision.verdict is Verdict.PENDING:
-            need = text.escape("; ".join(seats)) or "one more person"
+            silent = {"seat_open", UNKNOWN}
+            ignored = [reason.text for reason in view.decision.reasons if reason.code not in silent]
+            said += [text.cut(text.escape(" ".join(ignored)), 300)] if ignored else []
+            need = text.escape("; ".join(view.decision.open_seats)) or "one more person"
             said.append(f"*Needs* {need}, not {text.escape(request.requester.name)}")
+        if (
+            view.decision
+            and view.decision.verdict is Verdict.ALLOWED
+            and votes.are_old(view.votes, view.now)
+        ):
+            said.append("*Not started*: the approvals are over a minute old. Press Approve again.")
         said.append(f"*Expires* {text.clock(request.expires_at)}; then nothing happens")
     if request.decided_at is not None and request.state is RequestState.RUNNING:
         said.append(f"*Running since* {text.clock(request.decided_at)}")
     if request.chase_stopped_by is not None:
         said.append(f"*Chase stopped* by {text.escape(request.chase_stopped_by)}")
-    if request.state in {RequestState.FINISHED, RequestState.INTERRUPTED}:
-        before = _before(request)
-        report = results.summarise(view.statuses)
-        said += _cut_list(
-            [_result_line(result, before.get(result.account)) for result in report.results]
-            + [f"{text.escape(account)}: no verdict" for account in report.missing]
-        )
     return said
 
 
-def _vote_line(vote: Vote) -> str:
-    who = text.mention(vote.actor.user_id, vote.actor.name)
-    why = f": {text.cut(text.escape(vote.reason), 300)}" if vote.reason else ""
-    if vote.actor.read_at is None:
-        when = text.clock(vote.at)
-        return (
-            f"*Unconfirmed* {who} answered at {when}; lapses after 60 s unless Slack says who it is"
-        )
-    word = "Approved" if vote.answer is Answer.APPROVE else "Denied"
-    return f"*{word}* by {who} at {text.clock(vote.at)}{why}"
+def _who_counts(view: CardView) -> frozenset[str] | None:
+    """Return whose approvals count, as judged now or at the start; None if that is not known."""
+    if view.request.state is not RequestState.PENDING:
+        return view.approvers
+    if view.decision is None or view.decision.verdict is Verdict.DENIED:
+        return None
+    return frozenset(view.decision.counted)
 
 
-def _status_line(status: TargetStatus) -> str:
-    bound = "at least " if status.is_at_least else ""
-    now = "unknown" if status.open_now is None else f"{bound}{status.open_now:,}"
-    verdict = f"*{status.result.outcome.value}*" if status.result else status.phase.value
-    words = [f"{text.escape(status.account)}: {verdict}", f"open {now}"]
-    if status.accepted:
-        words.append(f"{status.accepted:,} accepted")
-    if status.rounds > 1:
-        words.append(f"round {status.rounds}")
-    if status.cause and not (status.result and status.result.outcome is Outcome.FLAT):
-        words.append(text.cut(text.escape(status.cause), 200))
-    return ", ".join(words)
-
-
-def _result_line(result: TargetResult, before: str | None) -> str:
-    bound = "at least " if result.is_at_least else ""
-    after = "unknown" if result.open_after is None else f"{bound}{result.open_after:,}"
-    words = [
-        f"*{text.escape(result.account)}: {result.outcome.value}* after {result.seconds:.1f} s",
-        f"before {before or 'unknown'}, accepted {result.accepted:,}, open now {after}",
-    ]
-    if result.cause:
-        words.append(text.cut(text.escape(result.cause), 300))
-    if result.remedy:
-        words.append(text.cut(text.escape(result.remedy), 300))
-    if result.residual:
-        rest = [f"{order.order_class} {order.symbol} {order.order_id}" for order in result.residual]
-        words.append(f"rests: {text.escape(text.names(rest, shown_max=5))}")
-    return ". ".join(words)
+def _verdicts(view: CardView) -> list[Line]:
+    if view.request.state not in {RequestState.FINISHED, RequestState.INTERRUPTED}:
+        return []
+    return verdicts.found(view.statuses, counted.before(view.request))
 
 
 def _small_print(view: CardView) -> list[str]:
+    request = view.request
+    proof = f", events {view.chain_head[:12]}" if view.chain_head and request.state.is_final else ""
     blind = dict.fromkeys(
-        sentence for target in view.request.plan.targets for sentence in target.blind_to
+        sentence for target in request.plan.targets for sentence in target.blind_to
     )
-    said = [f"Request {view.request.id}, events {view.chain_head[:12]}", NO_GUARD]
-    if blind:
-        said.append(f"Not seen by cancelall: {text.escape('; '.join(blind))}.")
-    return [text.cut(line, 900) for line in said]
+    return [f"Request {request.id}{proof}", NO_GUARD, *_blind(list(blind))]
+
+
+def _blind(sentences: Sequence[str]) -> list[str]:
+    if not sentences:
+        return []
+    return [text.cut(f"Not seen by cancelall: {text.escape('; '.join(sentences))}.", SMALL_MAX)]
 
 
 def _buttons(view: CardView) -> list[Block]:
@@ -336,7 +328,7 @@ def _button(action_id: str, label: str, value: str, *, style: str = "") -> Block
 
 
 def _confirm(request: Request) -> Block:
-    known = "" if request.counts is None else f" Open orders: {_counts(request)}."
+    known = "" if request.counts is None else f" Open orders: {counted.said(request)}."
     accounts = text.cut(f"{_accounts(request)}.{known}", 290)
     return {
         "title": {"type": "plain_text", "text": "Cancel all of these orders?"},
@@ -347,14 +339,18 @@ def _confirm(request: Request) -> Block:
     }
 
 
-def _cut_list(found: list[str]) -> list[str]:
-    if len(found) <= LINES_MAX:
-        return found
-    return [*found[:LINES_MAX], f"and {len(found) - LINES_MAX} more accounts"]
+def _limited(found: Sequence[str], chars_max: int, *, noun: str) -> list[str]:
+    """Keep the first lines that fit and count the others: `and 3 more rules`."""
+    shown = list(found)
+    while len(shown) > LINES_MAX or text.length(shown) > chars_max - 40:
+        shown.pop()
+    if left := len(found) - len(shown):
+        shown.append(f"and {text.plural(left, f'more {noun}')}")
+    return shown
 
 
-def _packed(found: Sequence[str]) -> list[str]:
-    """Join lines into as few section texts as Slack's limit allows."""
+def _sections(found: Sequence[str]) -> list[Block]:
+    """Join lines into as few sections as Slack's limit allows."""
     packed: list[str] = []
     for line in found:
         short = text.cut(line, SECTION_MAX)
@@ -362,7 +358,7 @@ def _packed(found: Sequence[str]) -> list[str]:
             packed[-1] = f"{packed[-1]}\n{short}"
         else:
             packed.append(short)
-    return packed[:3]
+    return [_section(part) for part in packed]
 
 
 def _header(line: str) -> Block:
@@ -371,11 +367,16 @@ def _header(line: str) -> Block:
 
 
 def _section(mrkdwn: str) -> Block:
-    return {"type": "section", "text": {"type": "mrkdwn", "text": mrkdwn}}
+    return {"type": "section", "text": _mrkdwn(mrkdwn)}
 
 
 def _context(found: Sequence[str]) -> Block:
-    return {"type": "context", "elements": [{"type": "mrkdwn", "text": line} for line in found]}
+    return {"type": "context", "elements": [_mrkdwn(line) for line in found]}
+
+
+def _mrkdwn(line: str) -> Block:
+    """Verbatim: Slack links and mentions nothing by itself in words that came from outside."""
+    return {"type": "mrkdwn", "text": line, "verbatim": True}
 
 
 def _message(found: Sequence[str], blocks: Sequence[Block]) -> Message:

@@ -5,6 +5,8 @@ Owns how we reach Slack and how Slack reaches us over HTTP. Never decides, never
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,8 +16,11 @@ from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.domain.errors import ConfigError
+
+logger = logging.getLogger(__name__)
 
 SCOPES = frozenset(
     {"commands", "chat:write", "users:read", "usergroups:read", "channels:read", "groups:read"}
@@ -23,6 +28,26 @@ SCOPES = frozenset(
 """What this program calls: nothing else is asked for."""
 CALL_S = 8.0
 """Total seconds of one Slack call; slack_sdk ignores its own timeout once a session is shared."""
+REFUSED = frozenset(
+    {
+        "access_denied",
+        "account_inactive",
+        "invalid_auth",
+        "missing_scope",
+        "no_permission",
+        "not_allowed_token_type",
+        "not_authed",
+        "org_login_required",
+        "token_expired",
+        "token_revoked",
+    }
+)
+"""What `auth.test` says of a token that no waiting mends; after any other word it is asked again.
+
+https://docs.slack.dev/reference/methods/auth.test#errors, read 2026-11-21.
+"""
+AGAIN_S, AGAIN_S_MAX = 1.0, 10.0
+"""Seconds until Slack is asked again who we are: doubled each time, up to the second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +63,7 @@ class Identity:
 
 def word_of(error: SlackApiError) -> str:
     """Return Slack's word for an error, such as `invalid_auth`; empty if its body is not JSON."""
-    found = error.response.data
+    found = getattr(error.response, "data", None)  # A body cut short: aiohttp's own response.
     return str(found.get("error", "")) if isinstance(found, dict) else ""
 
 
@@ -47,35 +72,74 @@ async def open_client(token: str, api_url: str) -> AsyncIterator[AsyncWebClient]
     """Open a client on one shared session, without slack_sdk's own retries.
 
     Its connection-error retry posts a message twice when only the reply was lost.
+
+    Raises:
+        ConfigError: no HTTP header can carry such a token.
     """
+    if not (token.isascii() and token.isprintable()) or " " in token:
+        raise ConfigError(
+            user_message="slack.bot_token holds a blank, a line break or another odd character.",
+            remedy="Store the token alone: one word, such as xoxb-….",
+        )
     timeout = aiohttp.ClientTimeout(total=CALL_S)
     async with aiohttp.ClientSession(timeout=timeout, trust_env=False) as session:
         yield AsyncWebClient(token=token, base_url=api_url, session=session, retry_handlers=[])
 
 
-async def identify(client: AsyncWebClient) -> Identity:
-    """Ask Slack who we are, and whether the token's scopes suffice.
+async def identify(client: AsyncWebClient, *, again_s: float = AGAIN_S) -> Identity:
+    """Ask Slack who we are, and whether the token's scopes suffice, until it answers.
 
     Raises:
         ConfigError: the token is refused, or scopes are missing; names them.
     """
-    try:
-        reply = await client.api_call("auth.test")
-    except SlackApiError as error:
+    while True:
+        try:
+            return _identity(await client.api_call("auth.test"))
+        except SlackApiError as error:
+            why, told_s = _judged(error)
+        except aiohttp.InvalidURL:
+            raise ConfigError(
+                user_message=f'slack.api_url "{client.base_url}" is no URL.',
+                remedy="Write https://slack.com/api/, or leave it out.",
+            ) from None
+        except (aiohttp.ClientError, OSError) as error:
+            why, told_s = type(error).__name__, 0.0
+        wait_s = max(told_s, again_s)
+        facts = {"api_url": client.base_url, "why": why, "again_s": wait_s}
+        logger.warning("slack.unreachable", extra=facts)
+        await asyncio.sleep(wait_s)
+        again_s = min(AGAIN_S_MAX, 2 * again_s)
+
+
+def _judged(error: SlackApiError) -> tuple[str, float]:
+    """Return why Slack did not answer, and the seconds that it wants to be left alone.
+
+    Raises:
+        ConfigError: it did answer: the token is refused.
+    """
+    word = word_of(error)
+    if word in REFUSED:
         raise ConfigError(
-            user_message=f"Slack refuses the bot token: {word_of(error)}.",
+            user_message=f"Slack refuses the bot token: {word}.",
             remedy="Install the app again and store its Bot User OAuth Token.",
         ) from None
-    except (aiohttp.ClientError, TimeoutError, OSError):
-        raise ConfigError(
-            user_message="Slack's API cannot be reached.",
-            remedy="Check slack.api_url and the way out to it.",
-        ) from None
+    reply = error.response
+    status = getattr(reply, "status_code", None) or getattr(reply, "status", 0)
+    told = str(reply.headers.get("Retry-After", ""))
+    return word or f"HTTP {status}", float(told) if told.isdecimal() else 0.0
+
+
+def _identity(reply: AsyncSlackResponse) -> Identity:
     granted = {scope.strip() for scope in str(reply.headers.get("x-oauth-scopes", "")).split(",")}
     if missing := sorted(SCOPES - granted):
         raise ConfigError(
             user_message=f"The bot token lacks the scope {', '.join(missing)}.",
             remedy="Add it to the app's bot scopes and install the app again.",
+        )
+    if not reply.get("bot_id"):
+        raise ConfigError(
+            user_message="slack.bot_token is not a bot's token.",
+            remedy="Store the app's Bot User OAuth Token, xoxb-….",
         )
     return Identity(
         team_id=str(reply["team_id"]),
@@ -83,6 +147,22 @@ async def identify(client: AsyncWebClient) -> Identity:
         bot_id=str(reply["bot_id"]),
         url=str(reply.get("url", "")),
     )
+
+
+async def check_channel(client: AsyncWebClient, channel: str) -> None:
+    """Warn if no card can stand in the incident channel; that may be mended while we run."""
+    try:
+        reply = await client.api_call("conversations.info", params={"channel": channel})
+    except SlackApiError as error:
+        why = word_of(error) or "no answer"
+    except (aiohttp.ClientError, OSError) as error:
+        why = type(error).__name__
+    else:
+        found = reply.get("channel") or {}
+        is_member = "" if found.get("is_member") else "not_in_channel"
+        why = "is_archived" if found.get("is_archived") else is_member
+    if why:
+        logger.warning("channel.unusable", extra={"channel": channel, "why": why})
 
 
 def build_app(client: AsyncWebClient, signing_secret: str, me: Identity, token: str) -> AsyncApp:
@@ -98,4 +178,10 @@ def build_app(client: AsyncWebClient, signing_secret: str, me: Identity, token: 
     async def authorize(**_: object) -> AuthorizeResult:
         return known
 
+    logging.getLogger(f"slack_bolt.{AsyncApp.__name__}").addFilter(_is_news)
     return AsyncApp(client=client, signing_secret=signing_secret, authorize=authorize)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Keep back bolt's warning that a token "will be ignored": `authorize` has the same one."""
+    return not record.getMessage().endswith(("will be ignored.", "will be unused."))

@@ -1,10 +1,11 @@
 """From a Slack user to an Actor: facts, never judgement.
 
-Owns what is read of a person and of user groups. A lookup that fails is a value: an Actor whose
-`read_at` is None. Never caches for a decision: an answer is shared only with those who asked before
-it was fetched.
+Owns what is read of a person and of user groups, and what has been heard of both. A lookup that
+fails is a value: an Actor whose `read_at` is None. What speaks for somebody is read afresh; a list
+that shows somebody outside of a group serves for half a minute, so that nobody can use up Slack's
+20 readings a minute by clicking.
 
-Source: Slack's pages on `users.info` and `usergroups.users.list`, read 2026-11-20.
+Source: Slack's pages on `users.info`, `usergroups.users.list` and rate limits, read 2026-11-20.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 
 import aiohttp
@@ -21,6 +23,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.flow.ports import Clock
+from bot.slack import connection
 from policies.model import Actor
 
 logger = logging.getLogger(__name__)
@@ -28,15 +31,36 @@ logger = logging.getLogger(__name__)
 SLACKBOT = "USLACKBOT"
 ROSTER_MAX = 60
 """People read for a warning; more are too many calls for a mere warning."""
+NO_LONGER_S = 30.0
+"""How long a list serves to say that somebody is not in a group."""
+SEEN_S = 600.0
+"""How long a person once read serves for a warning."""
+GONE = frozenset({"no_such_subteam", "subteam_not_found", "user_not_found", "users_not_found"})
+"""Slack's words for what does not exist: an answer, not a failure."""
+HOLD_S = 30.0
+"""How long a throttled method rests when Slack does not say."""
+FAILURES = (SlackApiError, aiohttp.ClientError, OSError)
 
 
 @dataclass(slots=True)
-class _Flight:
-    """The newest answer about one user group, and when its call began."""
+class _Group:
+    """The newest list of one user group."""
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     began: float = float("-inf")
+    """When its call was made, monotonic."""
+    read_at: datetime | None = None
     members: frozenset[str] = frozenset()
+    is_missing: bool = False
+    """Slack knows no such group: nobody is in it."""
+
+
+@dataclass(slots=True)
+class _Glimpse:
+    """What one reading of a person found, as far as it got."""
+
+    user: Mapping[str, Any] | None = None
+    member_of: dict[str, bool] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,94 +69,187 @@ class SlackPeople:
 
     client: AsyncWebClient
     clock: Clock
-    groups: frozenset[str]
-    """The user groups that the policy names."""
     call_s: float
     """Cap on reading one person, in seconds."""
-    flights: dict[str, _Flight] = field(default_factory=dict)
-    removals: dict[str, datetime] = field(default_factory=dict)
-    """Who was seen to leave a user group, and when."""
+    named: frozenset[str] = frozenset()
+    """People whom the policy names one by one: for them a group's list settles nothing."""
+    groups: dict[str, _Group] = field(default_factory=dict)
+    seen: dict[str, tuple[float, Actor]] = field(default_factory=dict)
+    """Everybody as last read, and when (monotonic)."""
+    gone: dict[str, datetime] = field(default_factory=dict)
+    """Who was heard to leave a group, or the workspace, and when."""
+    held: dict[str, float] = field(default_factory=dict)
+    """Methods that Slack throttles, and until when they rest (monotonic)."""
 
-    def was_removed(self, user_id: str, *, since: datetime) -> bool:
-        """Tell whether somebody has been seen to leave a user group since then."""
-        return user_id in self.removals and self.removals[user_id] >= since
-
-    def removed(self, users: Iterable[str]) -> None:
-        """Take note that these people left a user group, as a reading or an event of Slack says."""
-        self.removals |= dict.fromkeys(users, self.clock.now())
-
-    async def actor(self, user_id: str, *, team_id: str | None) -> Actor:
-        """Read one person's standing now.
+    async def actor(self, user_id: str, *, team_id: str | None, groups: frozenset[str]) -> Actor:
+        """Read one person's standing now; see `People.actor`.
 
         Shape: `users.info` `{"user":{"id":…,"deleted":…,"is_restricted":…,"team_id":…}}`.
 
         Returns:
             An Actor with `read_at` None if Slack could not tell within `call_s`.
         """
-        if user_id.startswith("machine:"):
-            return Actor(user_id=user_id, person_id=user_id, name=user_id, read_at=self.clock.now())
-        unknown = Actor(user_id=user_id, person_id=user_id, name=user_id, team_id=team_id)
-        memberships: dict[str, bool] = {}
-        user: list[Mapping[str, Any]] = []
+        if known := self._outside(user_id, groups):
+            return _from(known, team_id)
+        glimpse = _Glimpse()
         try:
             async with asyncio.timeout(self.call_s), asyncio.TaskGroup() as group:
-                group.create_task(self._user(user_id, user))
-                for name in self.groups:
-                    group.create_task(self._is_member(name, user_id, memberships))
-        except* (SlackApiError, aiohttp.ClientError, OSError) as failed:
+                group.create_task(self._user(user_id, glimpse))
+                for name in groups:
+                    group.create_task(self._is_member(name, user_id, glimpse))
+        except* FAILURES as failed:
             kinds = sorted({type(error).__name__ for error in failed.exceptions})
             logger.warning("actor.unknown", extra={"user_id": user_id, "why": ", ".join(kinds)})
-        if len(memberships) < len(self.groups) or not user:
-            return unknown
-        member_of = frozenset(name for name, is_in in memberships.items() if is_in)
-        return _actor(user[0], team_id, member_of, self.clock)
+        if glimpse.user is None or len(glimpse.member_of) < len(groups):
+            return Actor(user_id=user_id, person_id=user_id, name=user_id, team_id=team_id)
+        member_of = frozenset(name for name, is_in in glimpse.member_of.items() if is_in)
+        found = _actor(glimpse.user, member_of, self.clock)
+        self.seen[user_id] = (self.clock.monotonic(), found)
+        return _from(found, team_id)
+
+    def is_contradicted(self, snapshot: Actor) -> bool:
+        """Tell whether anything heard of Slack since then speaks against a snapshot."""
+        since, user_id = snapshot.read_at, snapshot.user_id
+        if since is None or (user_id in self.gone and self.gone[user_id] >= since):
+            return True
+        lists = [self.groups[name] for name in snapshot.groups or () if name in self.groups]
+        return any(
+            known.read_at is not None and known.read_at >= since and user_id not in known.members
+            for known in lists
+        )
+
+    def members_changed(self, group: str, removed: Iterable[str]) -> None:
+        """Take note of Slack's news that a group has other members now."""
+        self.gone |= dict.fromkeys(removed, self.clock.now())
+        if group in self.groups:
+            self.groups[group].began = float("-inf")  # Whoever was added need not wait.
+        self.seen.clear()
+
+    def missing(self) -> tuple[str, ...]:
+        """Return the user groups that Slack does not know, as far as any was read."""
+        return tuple(sorted(name for name, known in self.groups.items() if known.is_missing))
 
     async def roster(
         self, users: frozenset[str], groups: frozenset[str]
     ) -> tuple[Actor, ...] | None:
         """Read everybody named or in these groups; None if unknown or too many."""
+        found: dict[str, Actor | None] = {}
+        named: frozenset[str] | None = None
         try:
             async with asyncio.timeout(self.call_s):
-                named = users.union(*[await self._members(name) for name in sorted(groups)])
-        except (SlackApiError, aiohttp.ClientError, OSError, TimeoutError):
+                lists = {name: await self._members(name, NO_LONGER_S) for name in sorted(groups)}
+                named = users.union(*lists.values())
+                async with asyncio.TaskGroup() as group:
+                    for user in sorted(named) if len(named) <= ROSTER_MAX else ():
+                        group.create_task(self._seen(user, lists, found))
+        except* (*FAILURES, TimeoutError):
+            logger.info("roster.unknown")
+        if named is None or not found.keys() >= named:
             return None
-        if len(named) > ROSTER_MAX:
+        return tuple(actor for actor in found.values() if actor is not None)
+
+    async def _seen(
+        self, user_id: str, lists: Mapping[str, frozenset[str]], into: dict[str, Actor | None]
+    ) -> None:
+        """Read a person for a warning, or take them as read within minutes; None: no such user."""
+        member_of = frozenset(name for name, members in lists.items() if user_id in members)
+        read, known = self.seen.get(user_id, (float("-inf"), None))
+        if known is not None and self.clock.monotonic() - read < SEEN_S:
+            into[user_id] = replace(known, groups=member_of)
+            return
+        glimpse = _Glimpse()
+        await self._user(user_id, glimpse)
+        into[user_id] = _actor(glimpse.user, member_of, self.clock) if glimpse.user else None
+
+    def _outside(self, user_id: str, groups: frozenset[str]) -> Actor | None:
+        """Return a person as read within half a minute who is in none of the groups, or None."""
+        now = self.clock.monotonic()
+        read, known = self.seen.get(user_id, (float("-inf"), None))
+        if known is None or user_id in self.named or now - read >= NO_LONGER_S:
             return None
-        async with asyncio.TaskGroup() as group:
-            asked = [group.create_task(self.actor(user, team_id=None)) for user in sorted(named)]
-        found = tuple(task.result() for task in asked)
-        return found if all(actor.read_at is not None for actor in found) else None
+        lists = [self.groups.get(name) for name in groups]
+        is_out = all(
+            known_list is not None
+            and now - known_list.began < NO_LONGER_S
+            and user_id not in known_list.members
+            for known_list in lists
+        )
+        return known if is_out and not known.groups else None
 
-    async def _user(self, user_id: str, into: list[Mapping[str, Any]]) -> None:
-        reply = await self.client.api_call("users.info", params={"user": user_id})
-        if isinstance(found := reply.get("user"), dict) and found.get("id") == user_id:
-            into.append(found)
+    async def _user(self, user_id: str, into: _Glimpse) -> None:
+        try:
+            reply = await self._call("users.info", {"user": user_id})
+        except SlackApiError as error:
+            if connection.word_of(error) not in GONE:
+                raise
+            return
+        found = reply.get("user")
+        if not isinstance(found, dict) or found.get("id") != user_id:
+            return
+        into.user = found
+        if found.get("deleted") or found.get("is_restricted"):
+            self.gone[user_id] = self.clock.now()
 
-    async def _is_member(self, name: str, user_id: str, into: dict[str, bool]) -> None:
-        into[name] = user_id in await self._members(name)
+    async def _is_member(self, name: str, user_id: str, into: _Glimpse) -> None:
+        known = self.groups.get(name)
+        age_s = float("inf") if known is None else self.clock.monotonic() - known.began
+        if known is not None and age_s < NO_LONGER_S and user_id not in known.members:
+            into.member_of[name] = False
+        else:
+            into.member_of[name] = user_id in await self._members(name)
 
-    async def _members(self, name: str) -> frozenset[str]:
-        """Read a user group; share the answer only with those who asked before it was fetched."""
+    async def _members(self, name: str, age_s: float = 0.0) -> frozenset[str]:
+        """Read a user group, or take a list that is young enough.
+
+        Whoever asks while it is being read shares the answer only if they asked before the call.
+        """
         asked_at = self.clock.monotonic()
-        flight = self.flights.setdefault(name, _Flight())
-        async with flight.lock:
-            if flight.began < asked_at:
-                began = self.clock.monotonic()
-                reply = await self.client.api_call(
-                    "usergroups.users.list", params={"usergroup": name}
-                )
-                members = frozenset(reply.get("users") or ())
-                self.removed(flight.members - members)
-                flight.members = members
-                flight.began = began
-            return flight.members
+        known = self.groups.setdefault(name, _Group())
+        async with known.lock:
+            if known.began < asked_at - age_s:
+                began, read_at = self.clock.monotonic(), self.clock.now()
+                try:
+                    reply = await self._call("usergroups.users.list", {"usergroup": name})
+                    members, is_missing = frozenset(reply.get("users") or ()), False
+                except SlackApiError as error:
+                    if connection.word_of(error) not in GONE:
+                        raise
+                    members, is_missing = frozenset[str](), True
+                known.members, known.is_missing = members, is_missing
+                known.began, known.read_at = began, read_at
+            return known.members
+
+    async def _call(self, method: str, params: Mapping[str, str]) -> Mapping[str, Any]:
+        """Ask Slack, unless it has said that this method must rest.
+
+        Raises:
+            SlackApiError: Slack refuses.
+            OSError: the method rests.
+        """
+        if self.clock.monotonic() < self.held.get(method, 0.0):
+            raise OSError(f"{method} rests: Slack throttles it")
+        try:
+            return await self.client.api_call(method, params=dict(params))  # type: ignore[return-value]
+        except SlackApiError as error:
+            if getattr(error.response, "status_code", 0) == HTTPStatus.TOO_MANY_REQUESTS:
+                wait_s = _seconds(error.response.headers.get("Retry-After"))
+                self.held[method] = self.clock.monotonic() + wait_s
+            raise
 
 
-def _actor(
-    user: Mapping[str, Any], team_id: str | None, member_of: frozenset[str], clock: Clock
-) -> Actor:
+def _seconds(told: str | None) -> float:
+    return float(told) if told is not None and told.isdigit() else HOLD_S
+
+
+def _from(known: Actor, team_id: str | None) -> Actor:
+    """Say who clicked from where: the signed workspace counts, not the one Slack's record names."""
+    home = known.team_id
+    team = team_id or home
+    return replace(known, team_id=team, is_stranger=known.is_stranger or team != home)
+
+
+def _actor(user: Mapping[str, Any], member_of: frozenset[str], clock: Clock) -> Actor:
     user_id = str(user.get("id", ""))
-    home = user.get("team_id")
     enterprise = user.get("enterprise_user") or {}
     profile = user.get("profile") or {}
     name = profile.get("display_name") or profile.get("real_name") or user.get("name") or user_id
@@ -140,12 +257,12 @@ def _actor(
         user_id=user_id,
         person_id=str(enterprise.get("id") or user_id),
         name=str(name),
-        team_id=team_id or home,
+        team_id=user.get("team_id"),
         groups=member_of,
         is_bot=user_id == SLACKBOT or _fact(user, "is_bot"),
         is_deactivated=_fact(user, "deleted"),
         is_guest=_either(user, "is_restricted", "is_ultra_restricted"),
-        is_stranger=bool(user.get("is_stranger")) or (team_id or home) != home,
+        is_stranger=bool(user.get("is_stranger")),
         is_invited=bool(user.get("is_invited_user")),
         read_at=clock.now(),
     )

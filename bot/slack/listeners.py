@@ -3,9 +3,6 @@
 Owns the slash command, the buttons, the form for a denial, and the news of who left a user group.
 Never decides: what may happen is asked of `bot.flow.decide`. Every listener acknowledges first,
 hands its work to a task of its own and returns; Slack is never waited for before it has its answer.
-
-The clicker's workspace is taken from `body["user"]["team_id"]` and nowhere else: bolt's context
-holds the workspace that installed the app, also for an outsider's click in a shared channel.
 """
 
 from __future__ import annotations
@@ -13,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
 import aiohttp
@@ -25,21 +22,25 @@ from bot.domain import command as commands
 from bot.domain.command import Cancel, Help, PolicyText, Show, Status, Withdraw
 from bot.domain.errors import UsageError
 from bot.flow import ask, decide
+from bot.flow import desk as desks
 from bot.flow.desk import Click, Desk, Said
 from bot.flow.ports import StoreDown
 from bot.flow.preview import Previewer
-from bot.slack import answers, blocks
+from bot.slack import answers, blocks, connection, payload
 from bot.slack.blocks import Message
 from bot.slack.identity import SlackPeople
+from bot.slack.payload import Body
 from bot.slack.presenter import Presenter, Spawn
-from policies.model import Answer
+from policies import evaluate
+from policies.model import Actor, Answer
 
 logger = logging.getLogger(__name__)
 
 Ack = Callable[..., Awaitable[None]]
-Body = Mapping[str, Any]
 FORM_S = 2.0
 """Seconds that Slack has to open the form for a denial's reason."""
+POSTED_S = 3.0
+"""How long whoever asked waits for the link to the card; then the channel is named."""
 FORM = "deny_reason"
 
 
@@ -72,7 +73,8 @@ def register(app: AsyncApp, counter: Counter) -> None:
 
     @app.event("subteam_members_changed")
     async def on_members_changed(event: Body) -> None:
-        counter.people.removed(map(str, event.get("removed_users") or ()))
+        removed = map(str, event.get("removed_users") or ())
+        counter.people.members_changed(str(event.get("subteam_id")), removed)
 
     @app.view(FORM)
     async def on_form(ack: Ack, body: Body) -> None:
@@ -89,6 +91,7 @@ def _register_action(app: AsyncApp, counter: Counter, action: str, act: _Act) ->
 
 async def _guarded(counter: Counter, body: Body, work: Coroutine[Any, Any, Message | None]) -> None:
     """Do the work and tell the person what came of it, also when it is a refusal."""
+    message: Message | None
     try:
         message = await work
     except UsageError as error:
@@ -96,6 +99,12 @@ async def _guarded(counter: Counter, body: Body, work: Coroutine[Any, Any, Messa
     except StoreDown:
         message = blocks.plain(
             "Nothing was decided: the database does not answer.", "Try again in a moment."
+        )
+    except Exception:
+        logger.exception("answer.failed")
+        message = blocks.plain(
+            "A bug in cancelall kept it from answering.",
+            "Look at /cancelall status, and try again.",
         )
     if message is not None:
         await _answer(counter, body, message)
@@ -106,8 +115,8 @@ async def _answer(counter: Counter, body: Body, message: Message) -> None:
     if url := body.get("response_url"):
         await counter.presenter.reply(str(url), message)
     else:
-        channel = _channel(body) or counter.incident_channel
-        await counter.presenter.whisper(channel, _user_id(body), message)
+        channel = payload.channel(body) or counter.incident_channel
+        await counter.presenter.whisper(channel, payload.user_id(body), message)
 
 
 async def _command(counter: Counter, body: Body) -> Message | None:
@@ -119,9 +128,20 @@ async def _command(counter: Counter, body: Body) -> Message | None:
     if isinstance(typed, Cancel):
         return await (_dry_run if typed.is_dry_run else _ask)(counter, body, typed)
     if isinstance(typed, Withdraw):
-        click = _typed_click(body, typed.request_id)
-        return _said(await decide.withdraw(desk, click))
+        return _said(await decide.withdraw(desk, payload.as_click(body, typed.request_id)))
+    asker = await _asker(counter, body, groups=frozenset())
+    if asker.read_at is not None and (reasons := evaluate.standing(desk.policy, asker)):
+        return blocks.plain(reasons[0].text, "Ask one of the desk.")
     return await _tell(desk, typed)
+
+
+async def _asker(counter: Counter, body: Body, *, groups: frozenset[str] | None = None) -> Actor:
+    """Read who typed or clicked, with the groups that decide who may ask, or fewer."""
+    desk = counter.desk
+    wanted = desks.asker_groups(desk) if groups is None else groups
+    return await desk.people.actor(
+        payload.user_id(body), team_id=payload.team_id(body), groups=wanted
+    )
 
 
 async def _tell(desk: Desk, typed: Status | Show | PolicyText | Help) -> Message:
@@ -142,13 +162,13 @@ async def _tell(desk: Desk, typed: Status | Show | PolicyText | Help) -> Message
 async def _ask(counter: Counter, body: Body, typed: Cancel) -> Message:
     """Store a request for what was typed, and count its orders while the card goes up."""
     desk = counter.desk
-    requester = await desk.people.actor(_user_id(body), team_id=_team_id(body))
+    requester = await _asker(counter, body)
     said = await ask.submit(
         desk,
         typed,
         requester,
-        channel=await _card_channel(counter, str(body.get("channel_id", ""))),
-        delivery=_delivery(body),
+        channel=await _card_channel(counter, payload.channel(body) or ""),
+        delivery=payload.delivery(body),
     )
     if said.request is not None and said.code in {"submitted", "started"}:
         request = said.request
@@ -160,6 +180,15 @@ async def _led(counter: Counter, said: Said) -> Message:
     """Answer who asked with the way to the card; whoever asked second may answer right there."""
     if said.request is None:
         return _said(said)
+    refused = ""
+    try:
+        async with asyncio.timeout(POSTED_S):
+            refused = await counter.presenter.posted(said.request.id)
+    except TimeoutError:
+        logger.info("card.late", extra={"request_id": said.request.id})
+    if refused:
+        why = f"Slack refuses to post its card: {refused}."
+        return blocks.plain(f"{said.text} {why}", "Invite the bot to the incident channel.")
     where = await counter.presenter.where(said.request)
     answerable = said.request if said.code == "already_pending" else None
     return blocks.led(said.text, where, answerable)
@@ -168,7 +197,7 @@ async def _led(counter: Counter, said: Said) -> Message:
 async def _dry_run(counter: Counter, body: Body, typed: Cancel) -> Message:
     """Count what would be cancelled; only who may ask may look."""
     desk = counter.desk
-    requester = await desk.people.actor(_user_id(body), team_id=_team_id(body))
+    requester = await _asker(counter, body)
     plan = await ask.resolve(desk, typed, requester)
     return answers.dry_run(plan, await counter.previewer.count(plan))
 
@@ -206,14 +235,7 @@ async def _click(counter: Counter, body: Body, act: _Act) -> Message | None:
         return blocks.plain(
             "This is not the live card of that request.", "Use the buttons of the newest card."
         )
-    click = Click(
-        request_id=request_id,
-        digest=digest,
-        user_id=_user_id(body),
-        team_id=_team_id(body),
-        delivery=_delivery(body),
-    )
-    return await act(counter, body, click)
+    return await act(counter, body, payload.as_click(body, request_id, digest))
 
 
 async def _approve(counter: Counter, _: Body, click: Click) -> Message | None:
@@ -221,15 +243,26 @@ async def _approve(counter: Counter, _: Body, click: Click) -> Message | None:
 
 
 async def _deny(counter: Counter, body: Body, click: Click) -> Message | None:
-    """Ask for the reason; if Slack cannot open the form, deny without one, but do deny."""
-    form = answers.deny_form(FORM, f"{click.request_id}:{click.digest}", click.request_id)
+    """Ask for the reason; if Slack is out of order, deny without one, but do deny.
+
+    A trigger that is used up or too old tells of a redelivery, or of a click long ago: no denial.
+    """
+    if refused := await decide.refusal(counter.desk, click):
+        return _said(refused)
+    place = payload.channel(body) or counter.incident_channel
+    form = answers.deny_form(FORM, f"{click.request_id}:{click.digest}:{place}", click.request_id)
     try:
         async with asyncio.timeout(FORM_S):
             await counter.client.api_call(
                 "views.open", json={"trigger_id": body.get("trigger_id"), "view": form}
             )
-    except (SlackApiError, aiohttp.ClientError, OSError):
-        logger.warning("form.lost")
+    except (SlackApiError, aiohttp.ClientError, OSError) as error:
+        word = connection.word_of(error) if isinstance(error, SlackApiError) else ""
+        logger.warning("form.lost", extra={"why": word or type(error).__name__})
+        if "exchanged" in word:
+            return None
+        if "expired" in word:
+            return blocks.plain("Slack's time for the form had run out.", "Press Deny once more.")
         return _said(await decide.vote(counter.desk, click, Answer.DENY))
     return None
 
@@ -237,14 +270,11 @@ async def _deny(counter: Counter, body: Body, click: Click) -> Message | None:
 async def _form(counter: Counter, body: Body) -> Message:
     """Cast the denial that the form was opened for."""
     view = body["view"]
-    request_id, _, digest = str(view.get("private_metadata", "")).partition(":")
-    click = Click(
-        request_id=request_id,
-        digest=digest,
-        user_id=_user_id(body),
-        team_id=_team_id(body),
-        delivery=f"view:{view.get('id')}:{_user_id(body)}",
-        reason=answers.form_reason(view)[:500],
+    request_id, digest, _ = payload.metadata(body)
+    click = replace(
+        payload.as_click(body, request_id, digest),
+        delivery=f"view:{view.get('id')}:{payload.user_id(body)}",
+        reason=answers.form_reason(view)[: commands.REASON_CHARS_MAX],
     )
     return _said(await decide.vote(counter.desk, click, Answer.DENY))
 
@@ -278,40 +308,3 @@ _ACTIONS: Mapping[str, _Act] = {
 
 def _said(said: Said) -> Message:
     return blocks.plain(said.text)
-
-
-def _user_id(body: Body) -> str:
-    user = body.get("user")
-    return str(user.get("id")) if isinstance(user, dict) else str(body.get("user_id"))
-
-
-def _team_id(body: Body) -> str | None:
-    """Return the workspace of whoever acts, as Slack signed it."""
-    user = body.get("user")
-    if isinstance(user, dict):
-        found = user.get("team_id")
-        return str(found) if found else None
-    return str(body["team_id"]) if body.get("team_id") else None
-
-
-def _channel(body: Body) -> str | None:
-    channel = body.get("channel")
-    return str(channel.get("id")) if isinstance(channel, dict) else body.get("channel_id")
-
-
-def _delivery(body: Body) -> str:
-    """Name a delivery so that its duplicate is known: the trigger of it, else act and actor."""
-    if trigger := body.get("trigger_id"):
-        return f"trigger:{trigger}"
-    acts = body.get("actions") or [{}]
-    return f"act:{_user_id(body)}:{acts[0].get('action_id')}:{acts[0].get('action_ts')}"
-
-
-def _typed_click(body: Body, request_id: str) -> Click:
-    return Click(
-        request_id=request_id,
-        digest="",
-        user_id=_user_id(body),
-        team_id=_team_id(body),
-        delivery=_delivery(body),
-    )

@@ -4,9 +4,9 @@ Owns what is sent, where and when: two-step posting, pacing, retries, healing af
 Never decides anything, never holds state that matters: a message is a function of stored state, and
 what Slack last took is stored too. The run does not notice whether Slack answers.
 
-A post whose reply was lost may exist. So a card is first posted without buttons; only the message
-whose `ts` is stored gets them, by an update that may be repeated freely. A lost reply leaves a dead
-card, never two live ones.
+A post whose reply was lost may exist. So what is posted first is one line that says what it is to
+become; only the message whose `ts` is stored becomes it, by an update that may be repeated freely.
+A lost reply leaves a line that points down, never a second card.
 """
 
 from __future__ import annotations
@@ -14,13 +14,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any, Protocol
 
-import aiohttp
-from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
@@ -29,18 +26,16 @@ from bot.domain.message import Kind, Place, Sent
 from bot.domain.request import Request, RequestState
 from bot.domain.result import TargetStatus
 from bot.flow.ports import Clock, StoreDown
-from bot.slack import blocks, connection
+from bot.slack import blocks, calls
 from bot.slack.blocks import CardView, Message
+from bot.slack.calls import Calls, Later, No
+from bot.slack.pace import Pace
 from policies.model import Decision, Vote
 
 logger = logging.getLogger(__name__)
 
 GONE = frozenset({"message_not_found", "edit_window_closed", "cant_update_message"})
 NO_CHANNEL = frozenset({"channel_not_found", "not_in_channel", "is_archived", "restricted_action"})
-TRANSIENT = frozenset(
-    {"internal_error", "fatal_error", "service_unavailable", "ratelimited", "request_timeout"}
-)
-
 
 Spawn = Callable[[str, Callable[[], Coroutine[Any, Any, None]]], None]
 """Start supervised work: a bug in it is logged and hurts nothing else."""
@@ -62,7 +57,19 @@ class MessageStore(Protocol):
         ...
 
     async def behind(self) -> tuple[str, ...]:
-        """Return ids of requests whose messages may be behind: open or ended within the hour."""
+        """Return ids of requests whose messages may be behind: open, or ended and not settled."""
+        ...
+
+    async def settled(self, request_id: str) -> None:
+        """Record that Slack has taken every message of a request that has ended."""
+        ...
+
+    async def chain_head(self, request_id: str) -> str:
+        """Return the hash of the event that ended a request; empty while it is open."""
+        ...
+
+    async def approvers(self, request_id: str) -> frozenset[str] | None:
+        """Return the person ids whose approvals started a run; None if it has not started."""
         ...
 
 
@@ -81,26 +88,6 @@ class Shown(Protocol):
         """Return where the targets of a run stand."""
         ...
 
-    async def chain_head(self) -> str:
-        """Return the hash of the newest event."""
-        ...
-
-
-class _Later(Exception):
-    """Slack did not take it now; the pass is made again after `wait_s`."""
-
-    def __init__(self, wait_s: float) -> None:
-        super().__init__(f"again in {wait_s} s")
-        self.wait_s = wait_s
-
-
-class _No(Exception):
-    """Slack refused for good; `error` is its word."""
-
-    def __init__(self, error: str) -> None:
-        super().__init__(error)
-        self.error = error
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
@@ -116,6 +103,18 @@ class Surroundings:
     """Judges votes from snapshots, for display only."""
     pause_s: float = 1.0
     """Least seconds between two passes over one request, and between two posts to a channel."""
+    refused_again_s: float = 30.0
+    """Seconds until Slack is asked again for what it refused: the bot may be invited meanwhile."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """One message as it should be."""
+
+    place: Place
+    message: Message
+    opening: Message
+    """What is posted first and becomes it."""
 
 
 class Presenter:
@@ -126,7 +125,16 @@ class Presenter:
         self._spawn = spawn
         self._behind: set[str] = set()
         self._busy: set[str] = set()
-        self._not_before: dict[tuple[str, str], float] = {}
+        self._calls = Calls(
+            client=around.client,
+            clock=around.clock,
+            pace=Pace(around.pause_s),
+            pause_s=around.pause_s,
+        )
+        self._refusals: dict[Place, tuple[No, float]] = {}
+        self._passed = asyncio.Event()
+        self.refused: dict[str, str] = {}
+        """Requests whose messages Slack refuses, and its word, such as `not_in_channel`."""
 
     def changed(self, request_id: str) -> None:
         """Bring the messages of a request to its state soon; never waits."""
@@ -136,14 +144,28 @@ class Presenter:
             self._spawn(f"present {request_id}", lambda: self._follow(request_id))
 
     async def heal(self) -> None:
-        """Look again at every request whose messages may be behind: at start, after an outage."""
-        for request_id in await self._around.messages.behind():
+        """Look again at every request whose messages may be behind; waits for the store."""
+        behind: tuple[str, ...] | None = None
+        while behind is None:
+            try:
+                behind = await self._around.messages.behind()
+            except StoreDown:
+                await asyncio.sleep(self._around.pause_s)
+        for request_id in behind:
             self.changed(request_id)
 
     async def live_card(self, request_id: str) -> tuple[str, str] | None:
         """Return (channel, ts) of the one card whose buttons count."""
         sent = await self._around.messages.find(Place(request_id=request_id, kind=Kind.CARD))
         return (sent.channel, sent.ts) if sent else None
+
+    async def posted(self, request_id: str) -> str:
+        """Wait until a request's card stands in Slack; return Slack's word if it refuses it."""
+        while await self.live_card(request_id) is None:
+            if word := self.refused.get(request_id):
+                return word
+            await self._passed.wait()
+        return ""
 
     async def where(self, request: Request) -> str:
         """Return mrkdwn that leads to a request's card, or to its channel while there is none."""
@@ -156,8 +178,10 @@ class Presenter:
     async def whisper(self, channel: str, user: str, message: Message) -> None:
         """Tell one person something in a channel; best effort, never raises."""
         try:
-            await self._call("chat.postEphemeral", channel, {"user": user} | _payload(message))
-        except (_Later, _No) as error:
+            await self._calls.call(
+                "chat.postEphemeral", channel, {"user": user} | _payload(message)
+            )
+        except (Later, No) as error:
             logger.warning("answer.lost", extra={"why": str(error)})
 
     async def reply(self, response_url: str, message: Message) -> None:
@@ -168,7 +192,7 @@ class Presenter:
             await hook.send_dict(
                 _payload(message) | {"response_type": "ephemeral", "replace_original": False}
             )
-        except (aiohttp.ClientError, TimeoutError, OSError):
+        except calls.UNREADABLE:
             logger.warning("answer.lost", extra={"why": "no reply"})
 
     async def _follow(self, request_id: str) -> None:
@@ -176,69 +200,114 @@ class Presenter:
         wait_s = 0.0
         try:
             while request_id in self._behind:
-                self._behind.discard(request_id)
-                try:
-                    await self._pass(request_id)
-                    wait_s = self._around.pause_s
-                except _Later as later:
-                    self._behind.add(request_id)
-                    wait_s = max(later.wait_s, min(30.0, 2 * wait_s))
-                except StoreDown:
-                    self._behind.add(request_id)
-                    wait_s = self._around.pause_s
-                except _No as refusal:
-                    logger.warning("message.refused", extra={"why": refusal.error})
+                wait_s = await self._attempt(request_id, wait_s)
+                woken, self._passed = self._passed, asyncio.Event()
+                woken.set()
                 await asyncio.sleep(wait_s)
         finally:
             self._busy.discard(request_id)
 
+    async def _attempt(self, request_id: str, waited_s: float) -> float:
+        """Make one pass; whatever stops it, the request stays behind.
+
+        Returns:
+            Seconds until the next pass.
+        """
+        self._behind.discard(request_id)
+        is_there = False
+        try:
+            await self._pass(request_id)
+            is_there = True
+        except Later as later:
+            return max(later.wait_s, min(30.0, 2 * waited_s))
+        except StoreDown:
+            return self._around.pause_s
+        except No as refusal:
+            if self.refused.get(request_id) != refusal.error:
+                logger.warning("message.refused", extra={"why": refusal.error})
+            self.refused[request_id] = refusal.error
+            return self._around.pause_s
+        finally:
+            if not is_there:
+                self._behind.add(request_id)
+        self.refused.pop(request_id, None)
+        return self._around.pause_s
+
     async def _pass(self, request_id: str) -> None:
-        """Bring every message of a request to its state once, the card first."""
+        """Bring every message of a request to its state once, the card first.
+
+        Raises:
+            Later: Slack did not take one of them now.
+            No: Slack refused one for good; the others are where the state is.
+        """
         around = self._around
         request = await around.shown.find(request_id)
         if request is None:
             return
-        votes = await around.shown.votes(request_id)
-        statuses = await around.shown.statuses(request_id)
-        view = CardView(
+        view = await self._view(request)
+        refusals: list[No] = []
+        place = Place(request_id=request_id, kind=Kind.CARD)
+        card = _Wanted(place=place, message=blocks.card(view), opening=blocks.opening(request))
+        await self._try(card, None, refusals)
+        if (under := await around.messages.find(place)) is not None:
+            for wanted in _thread(view):
+                await self._try(wanted, under, refusals)
+        if refusals:
+            raise refusals[0]
+        if request.state.is_final:
+            await around.messages.settled(request_id)
+
+    async def _view(self, request: Request) -> CardView:
+        around = self._around
+        votes = await around.shown.votes(request.id)
+        is_pending = request.state is RequestState.PENDING
+        has_run = request.decided_at is not None
+        is_final = request.state.is_final
+        return CardView(
             request=request,
             votes=votes,
-            statuses=statuses,
-            decision=around.judge(request, votes)
-            if request.state is RequestState.PENDING
-            else None,
-            chain_head=await around.shown.chain_head(),
+            statuses=await around.shown.statuses(request.id),
+            decision=around.judge(request, votes) if is_pending else None,
+            approvers=await around.messages.approvers(request.id) if has_run else None,
+            chain_head=await around.messages.chain_head(request.id) if is_final else "",
+            now=around.clock.now(),
         )
-        card = await self._bring(Place(request_id=request_id, kind=Kind.CARD), blocks.card(view))
-        if not statuses:
-            return
-        board = Place(request_id=request_id, kind=Kind.BOARD)
-        await self._bring(board, blocks.board(statuses), under=card)
-        for venue in dict.fromkeys(status.venue for status in statuses):
-            if all(status.result for status in statuses if status.venue == venue):
-                place = Place(request_id=request_id, kind=Kind.VENUE_REPLY, slot=venue)
-                reply = blocks.venue_reply(request, venue, statuses)
-                await self._bring(place, reply, under=card)
 
-    async def _bring(self, place: Place, message: Message, *, under: Sent | None = None) -> Sent:
-        """Bring one message to its content; post it, buttonless, if it was never taken."""
+    async def _try(self, wanted: _Wanted, under: Sent | None, refusals: list[No]) -> None:
+        """Bring one message to its content; a refusal of one neither stops nor slows the others."""
+        around, place = self._around, wanted.place
+        refusal, until = self._refusals.get(place, (None, 0.0))
+        if refusal is None or around.clock.monotonic() >= until:
+            try:
+                await self._bring(wanted, under)
+                refusal = None
+                self._refusals.pop(place, None)
+            except No as error:
+                refusal = error
+                until = around.clock.monotonic() + around.refused_again_s
+                self._refusals[place] = (refusal, until)
+        if refusal is not None:
+            refusals.append(refusal)
+
+    async def _bring(self, wanted: _Wanted, under: Sent | None) -> None:
+        """Bring one message to its content; post its opening first if it was never taken."""
+        place, message = wanted.place, wanted.message
         sent = await self._around.messages.find(place)
         if sent is None:
-            sent = await self._post(place, blocks.without_buttons(message), under)
+            sent = await self._post(place, wanted.opening, under)
         revision = _revision(message)
         if sent.revision == revision:
-            return sent
+            return
         try:
-            await self._call("chat.update", sent.channel, {"ts": sent.ts} | _payload(message))
-        except _No as refusal:
+            await self._calls.call("chat.update", sent.channel, {"ts": sent.ts} | _payload(message))
+        except No as refusal:
             if refusal.error not in GONE:
                 raise
             logger.warning("message.gone", extra={"why": refusal.error})
-            sent = await self._post(place, blocks.without_buttons(message), under)
-            await self._call("chat.update", sent.channel, {"ts": sent.ts} | _payload(message))
+            sent = await self._post(place, wanted.opening, under)
+            await self._calls.call("chat.update", sent.channel, {"ts": sent.ts} | _payload(message))
         taken = Sent(place=place, channel=sent.channel, ts=sent.ts, revision=revision)
         await self._around.messages.taken(taken)
-        return taken
 
     async def _post(self, place: Place, message: Message, under: Sent | None) -> Sent:
         around = self._around
@@ -246,12 +315,12 @@ class Presenter:
         thread = {"thread_ts": under.ts} if under else {}
         await around.messages.intend(place, channel)
         try:
-            ts = await self._call("chat.postMessage", channel, thread | _payload(message))
-        except _No as refusal:
+            ts = await self._calls.call("chat.postMessage", channel, thread | _payload(message))
+        except No as refusal:
             if refusal.error not in NO_CHANNEL or channel == around.incident_channel or under:
                 raise
             channel = around.incident_channel
-            ts = await self._call("chat.postMessage", channel, _payload(message))
+            ts = await self._calls.call("chat.postMessage", channel, _payload(message))
         sent = Sent(place=place, channel=channel, ts=ts, revision=_revision(message))
         await around.messages.taken(sent)
         return sent
@@ -260,38 +329,24 @@ class Presenter:
         request = await self._around.shown.find(request_id)
         return request.channel if request else self._around.incident_channel
 
-    async def _call(self, method: str, channel: str, payload: dict[str, object]) -> str:
-        """Call Slack once, in its turn.
 
-        Returns:
-            The `ts` of the reply, or an empty string.
-
-        Raises:
-            _Later: rate limit, outage or an unknown outcome.
-            _No: Slack refused for good.
-        """
-        lane = (method, channel)
-        now = self._around.clock.monotonic()
-        due = max(now, self._not_before.get(lane, 0.0))
-        self._not_before[lane] = due + self._around.pause_s
-        await asyncio.sleep(due - now)
-        try:
-            reply = await self._around.client.api_call(method, json={"channel": channel} | payload)
-        except SlackApiError as error:
-            raise self._refusal(lane, error) from None
-        except (aiohttp.ClientError, TimeoutError, OSError):
-            raise _Later(self._around.pause_s) from None
-        return str(reply.get("ts", ""))
-
-    def _refusal(self, lane: tuple[str, str], error: SlackApiError) -> Exception:
-        status, word = error.response.status_code, connection.word_of(error)
-        if status == HTTPStatus.TOO_MANY_REQUESTS or word == "ratelimited":
-            wait_s = float(error.response.headers.get("Retry-After", "1"))
-            self._not_before[lane] = self._around.clock.monotonic() + wait_s
-            return _Later(wait_s)
-        if status >= HTTPStatus.INTERNAL_SERVER_ERROR or word in TRANSIENT:
-            return _Later(self._around.pause_s)
-        return _No(word or f"HTTP {status}")
+def _thread(view: CardView) -> Iterator[_Wanted]:
+    """Yield the board, and the reply of each venue whose targets all have a verdict."""
+    request, statuses = view.request, view.statuses
+    if not statuses:
+        return
+    yield _Wanted(
+        place=Place(request_id=request.id, kind=Kind.BOARD),
+        message=blocks.board(request, statuses),
+        opening=blocks.opening_reply(request, "the board"),
+    )
+    for venue in dict.fromkeys(status.venue for status in statuses):
+        if all(status.result for status in statuses if status.venue == venue):
+            yield _Wanted(
+                place=Place(request_id=request.id, kind=Kind.VENUE_REPLY, slot=venue),
+                message=blocks.venue_reply(request, venue, statuses),
+                opening=blocks.opening_reply(request, f"the reply of {venue}"),
+            )
 
 
 def _payload(message: Message) -> dict[str, object]:

@@ -6,17 +6,35 @@ goes through `escape()` before it may stand in mrkdwn: a `<!channel>` in it stay
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 CUT = "… (cut)"
+COMMAND_MAX = 500
+"""Characters of a command that are shown."""
 
 
 def escape(outside: str) -> str:
     """Make outside text inert in mrkdwn: no mention, no link, no channel call, no formatting."""
-    plain = outside.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    plain = _entities(outside)
     for mark in "*_~`":
         plain = plain.replace(mark, f"\N{ZERO WIDTH SPACE}{mark}")
     return " ".join(plain.split())
+
+
+def command(canonical: str) -> str:
+    """Write a command in a code span, so that what is copied from it can be pasted back.
+
+    Nothing is formatted there: only entities and a backtick could end it. The canonical form holds
+    `&`, `<` and `>` as Slack sends them, escaped once.
+    """
+    plain = canonical.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    inert = _entities(plain.replace("`", "\N{MODIFIER LETTER GRAVE ACCENT}"))
+    return f"`/cancelall {cut(' '.join(inert.split()), COMMAND_MAX)}`"
+
+
+def _entities(outside: str) -> str:
+    return outside.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def cut(text: str, chars_max: int) -> str:
@@ -55,3 +73,8 @@ def names(words: tuple[str, ...] | list[str], *, shown_max: int = 8) -> str:
     if len(words) <= shown_max:
         return ", ".join(words)
     return f"{', '.join(words[:shown_max])} and {len(words) - shown_max} more"
+
+
+def length(lines: Sequence[str]) -> int:
+    """Count the characters of lines, each with its line's end."""
+    return sum(len(line) + 1 for line in lines)

@@ -3,46 +3,17 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from bot.domain.request import Count, Request, RequestState
-from bot.domain.result import Outcome, Phase, Residual, TargetResult, TargetStatus
+from bot.domain.request import Count, RequestState
+from bot.domain.result import Outcome, Residual, TargetStatus
 from bot.sandbox.slack import api
 from bot.sandbox.slack.workspace import Workspace
 from bot.sandbox.world import INCIDENT, desk
 from bot.slack import blocks, connection
-from bot.slack.blocks import CardView, Message
 from policies.model import Decision, Verdict
 from tests.fakes import run
 from tests.fakes.clock import EPOCH
 from tests.policies.people import BOB, approval, denial
-
-
-def request(count: int = 1, **more: object) -> Request:
-    found = run.request(*(run.target(f"acc-{n:03}") for n in range(count)))
-    return replace(found, **more)  # type: ignore[arg-type]
-
-
-def counted(*orders: int | None) -> tuple[Count, ...]:
-    return tuple(Count(account=f"acc-{n:03}", orders=count) for n, count in enumerate(orders))
-
-
-def judged(account: str, outcome: Outcome, **more: object) -> TargetStatus:
-    facts: dict[str, object] = {"open_after": 0, "seconds": 1.5, "at": EPOCH}
-    result = TargetResult(account=account, venue="bybit", outcome=outcome, **(facts | more))  # type: ignore[arg-type]
-    return TargetStatus(account=account, venue="bybit", result=result, phase=Phase.ENDED)
-
-
-def card(found: Request, *statuses: TargetStatus, **more: object) -> Message:
-    facts: dict[str, object] = {"votes": (), "decision": None, "chain_head": "f" * 64}
-    return blocks.card(CardView(request=found, statuses=statuses, **(facts | more)))  # type: ignore[arg-type]
-
-
-def buttons(message: Message) -> list[str]:
-    return [
-        element["text"]["text"]
-        for block in message.blocks
-        if block["type"] == "actions"
-        for element in block["elements"]
-    ]
+from tests.slack.cards import buttons, card, counted, judged, request, whole
 
 
 def test_pending_card_says_who_what_why_and_who_can_answer():
@@ -69,6 +40,38 @@ def test_counts_never_hide_the_unknown():
     assert "*Open orders* 7 when asked, unknown for acc-001" in card(found).text
     at_least = (Count(account="acc-000", orders=7, is_at_least=True),)
     assert "*Open orders* at least 7 when asked" in card(replace(found, counts=at_least)).text
+
+
+def test_only_a_pending_card_says_that_its_orders_are_being_counted():
+    assert "*Open orders* not counted\n" in card(request(), judged("acc-000", Outcome.FLAT)).text
+    ended = request(state=RequestState.EXPIRED, ended_why="Nobody decided in time.")
+    assert "being counted" not in card(ended).text
+
+
+def test_chain_head_stands_on_final_cards_alone():
+    for state in RequestState:
+        said = card(request(state=state), chain_head="f" * 64).text
+        assert ("events ffffffffffff" in said) == state.is_final
+        assert "Request K7Q2M" in said
+
+
+def test_what_is_posted_first_says_who_asks_for_what_and_looks_like_no_card():
+    opening = blocks.opening(request(3, state=RequestState.PENDING))
+    assert opening.text == (
+        "alice asks to cancel open orders on 3 accounts (runaway quoter): request K7Q2M."
+        " This line becomes the card; if it stays, look below."
+    )
+    ended = blocks.opening(request(state=RequestState.DENIED, reason="")).text
+    assert ended.startswith("alice asked to cancel open orders on 1 account: request K7Q2M.")
+    reply = blocks.opening_reply(request(), "the board")
+    assert reply.text == "Request K7Q2M: this line becomes the board; if it stays, look below."
+
+
+def test_slack_interprets_nothing_by_itself():
+    message = card(request(state=RequestState.PENDING))
+    texts = [b["text"] for b in message.blocks if b["type"] == "section"]
+    texts += [e for b in message.blocks if b["type"] == "context" for e in b["elements"]]
+    assert all(text["verbatim"] is True for text in texts)
 
 
 def test_running_card_offers_to_stop_the_chase_only_once_something_rests():
@@ -101,22 +104,35 @@ def test_final_card_reads_alone_a_year_later():
     assert "*Chase stopped* by bob" in message.text
 
 
-def test_expired_card_offers_to_ask_again_and_interrupted_says_why():
+def test_expired_card_offers_to_ask_again():
     expired = card(request(state=RequestState.EXPIRED, ended_why="acc-000: uid changed"))
     assert "*EXPIRED*: acc-000: uid changed" in expired.text
     assert buttons(expired) == ["Ask again"]
-    gone = card(
-        request(state=RequestState.INTERRUPTED, ended_why="No process finished it."),
-        TargetStatus(account="acc-000", venue="bybit"),
+
+
+def test_interrupted_run_says_why_and_never_calls_itself_running_or_flat():
+    why = "No process finished it. Assume that orders are live."
+    found = request(state=RequestState.INTERRUPTED, ended_why=why)
+    gone = card(found, TargetStatus(account="acc-000", venue="bybit"))
+    head = "INTERRUPTED, NOT FLAT: 1 of 1 accounts, 1 without a verdict"
+    assert gone.text.startswith(f"{head}\n*INTERRUPTED*: {why}\n")
+    watching = card(found, judged("acc-000", Outcome.FLAT))
+    head = "INTERRUPTED, last seen FLAT: 1 of 1 accounts"
+    assert watching.text.startswith(f"{head}\n*INTERRUPTED*: {why}\n")
+    assert watching.blocks[0]["text"]["text"] == head
+
+
+def test_finished_run_does_not_say_its_headline_twice():
+    rests = judged("acc-000", Outcome.RESIDUAL, open_after=2)
+    why = "NOT FLAT: 1 of 1 accounts, 2 orders"
+    message = card(request(state=RequestState.FINISHED, ended_why=why), rests)
+    assert message.text.startswith(f"{why}\n*FINISHED*\n")
+    why = "FLAT: 1 of 1 accounts"
+    message = card(
+        request(state=RequestState.FINISHED, ended_why=why), judged("acc-000", Outcome.FLAT)
     )
-    assert "*INTERRUPTED*: No process finished it." in gone.text
-
-
-def test_denials_and_unconfirmed_answers_are_told():
-    unknown = approval(replace(BOB, read_at=None))
-    message = card(request(state=RequestState.PENDING), votes=(denial(BOB, "no"), unknown))
-    assert "*Denied* by <@U0BOB>" in message.text
-    assert "*Unconfirmed* <@U0BOB> answered at" in message.text
+    after = "*FINISHED*: every account FLAT 1.5 s after the deciding click"
+    assert message.text.startswith(f"{why}\n{after}\n")
 
 
 def test_scope_left_outs_and_warnings_stand_on_the_card():
@@ -160,26 +176,26 @@ def test_what_protective_orders_do_is_said_for_each_mixture():
     assert f"{label} 4 go: positions lose their stops\n" in card(going).text
 
 
-def test_board_and_venue_reply_say_where_every_account_stands():
-    troubled = TargetStatus(
-        account="a",
-        venue="bybit",
-        phase=Phase.CANCELLING,
-        rounds=2,
-        open_now=5,
-        is_at_least=True,
-        accepted=9,
-        cause="too fast",
+def test_long_facts_hide_neither_who_may_answer_nor_the_small_print():
+    found = request(25, state=RequestState.PENDING, reason="y" * 600)
+    targets = tuple(replace(t, not_covered=("x" * 300,)) for t in found.plan.targets)
+    decision = Decision(verdict=Verdict.PENDING, reasons=(), open_seats=("1 of risk",))
+    message = card(
+        replace(found, plan=replace(found.plan, targets=targets), notes=("n" * 300,) * 5),
+        decision=decision,
+        votes=tuple(denial(replace(BOB, user_id=f"U{n}"), "z" * 300) for n in range(19)),
     )
-    board = blocks.board((troubled,))
-    assert "a: cancelling, open at least 5, 9 accepted, round 2, too fast" in board.text
-    reply = blocks.venue_reply(
-        request(counts=counted(8)),
-        "bybit",
-        (judged("acc-000", Outcome.NOT_SENT, open_after=None, remedy="Assume live."),),
-    )
-    assert "*bybit: 0 of 1 accounts FLAT*" in reply.text
-    assert "before 8, accepted 0, open now unknown. Assume live." in reply.text
+    for said in (message.text, whole(message)):
+        assert "more answers" in said
+        assert "*Needs* 1 of risk, not alice" in said
+        assert "*Expires*" in said
+    assert "Nothing here stops a bot" in message.text
+
+
+def test_what_a_list_leaves_out_is_counted_by_its_own_noun():
+    said = blocks.lines([f"line {n}" for n in range(43)], noun="rule")
+    assert said.text.endswith("line 39\nand 3 more rules")
+    assert whole(said).endswith("line 39\nand 3 more rules")
 
 
 async def test_200_accounts_and_a_long_reason_stay_within_slacks_limits():
@@ -198,7 +214,7 @@ async def test_200_accounts_and_a_long_reason_stay_within_slacks_limits():
             card(replace(long, state=RequestState.PENDING)),
             card(replace(long, state=RequestState.FINISHED, ended_at=EPOCH), *statuses),
             card(replace(long, verdict_at=EPOCH + timedelta(seconds=1)), *statuses),
-            blocks.board(statuses),
+            blocks.board(long, statuses),
             blocks.venue_reply(long, "bybit", statuses),
         ):
             fields = {"channel": INCIDENT, "text": message.text, "blocks": list(message.blocks)}

@@ -6,10 +6,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from slack_sdk.web.async_client import AsyncWebClient
+
 from bot.app import SystemClock, supervise
 from bot.domain.message import Place, Sent
 from bot.domain.request import Request, RequestState
-from bot.domain.result import TargetStatus
+from bot.domain.result import Outcome, TargetResult, TargetStatus
 from bot.flow.ports import StoreDown
 from bot.sandbox.slack import api, faults
 from bot.sandbox.slack.records import Channel, Message
@@ -19,7 +24,9 @@ from bot.sandbox.world import ALICE, INCIDENT, desk
 from bot.slack import blocks, connection
 from bot.slack.presenter import Presenter, Surroundings
 from policies.model import Decision, Verdict, Vote
+from tests.fakes import desk as desks
 from tests.fakes import run
+from tests.fakes.clock import EPOCH
 
 
 @dataclass
@@ -27,18 +34,30 @@ class Kept:
     """A store in memory: one request, and what Slack last took."""
 
     request: Request
+    standing: tuple[TargetStatus, ...] = ()
     sent: dict[Place, Sent] = field(default_factory=dict)
     intended: list[Place] = field(default_factory=list)
+    done: list[str] = field(default_factory=list)
     down: int = 0
+    bugs: int = 0
 
     async def votes(self, request_id: str) -> tuple[Vote, ...]:
+        if self.bugs:
+            self.bugs -= 1
+            raise RuntimeError
         return ()
 
     async def statuses(self, request_id: str) -> tuple[TargetStatus, ...]:
-        return ()
+        return self.standing
 
-    async def chain_head(self) -> str:
+    async def chain_head(self, request_id: str) -> str:
         return "f" * 64
+
+    async def approvers(self, request_id: str) -> frozenset[str] | None:
+        return None
+
+    async def settled(self, request_id: str) -> None:
+        self.done.append(request_id)
 
     async def find(self, key: Any) -> Any:
         if isinstance(key, Place):
@@ -55,7 +74,14 @@ class Kept:
         self.sent[sent.place] = sent
 
     async def behind(self) -> tuple[str, ...]:
+        if self.down:
+            self.down -= 1
+            raise StoreDown
         return (self.request.id,)
+
+
+def web_answer(**more: Any) -> Callable[[], web.Response]:
+    return lambda: web.Response(**more)
 
 
 def pending(**more: Any) -> Request:
@@ -69,6 +95,7 @@ class Scene:
     kept: Kept
     slack: Workspace
     traffic: Traffic
+    client: AsyncWebClient
 
     async def shown(self, says: str, *, channel: str = INCIDENT) -> Message:
         def found() -> Message | None:
@@ -88,7 +115,9 @@ class Scene:
 
 
 @asynccontextmanager
-async def opened(kept: Kept | None = None, slack: Workspace | None = None) -> AsyncIterator[Scene]:
+async def opened(
+    kept: Kept | None = None, slack: Workspace | None = None, *, refused_again_s: float = 30.0
+) -> AsyncIterator[Scene]:
     found, workspace, traffic = kept or Kept(request=pending()), slack or desk(), Traffic()
     async with (
         api.serve(workspace, traffic) as url,
@@ -109,21 +138,27 @@ async def opened(kept: Kept | None = None, slack: Workspace | None = None) -> As
             workspace_url="https://sandbox.slack.com/",
             judge=lambda *_: Decision(verdict=Verdict.PENDING, reasons=()),
             pause_s=0.05,
+            refused_again_s=refused_again_s,
         )
         yield Scene(
-            presenter=Presenter(around, spawn), kept=found, slack=workspace, traffic=traffic
+            presenter=Presenter(around, spawn),
+            kept=found,
+            slack=workspace,
+            traffic=traffic,
+            client=client,
         )
         for task in tasks:
             task.cancel()
 
 
-async def test_card_is_posted_without_buttons_and_gets_them_by_an_update():
+async def test_card_is_posted_as_one_line_and_becomes_it_by_an_update():
     async with opened() as scene:
         scene.presenter.changed("K7Q2M")
         await scene.slack.wait_for(scene.live, timeout_s=5)
         ts = scene.live()[0].ts
         first, second = scene.slack.revisions(INCIDENT, ts)
-        assert not any(block["type"] == "actions" for block in first.blocks)
+        assert first.text.startswith("alice asks to cancel open orders on 1 account")
+        assert [block["type"] for block in first.blocks] == ["section"]
         assert any(block["type"] == "actions" for block in second.blocks)
         assert await scene.presenter.live_card("K7Q2M") == (INCIDENT, ts)
         assert await scene.presenter.live_card("ZZZZZ") is None
@@ -188,12 +223,146 @@ async def test_unchanged_state_is_not_sent_again_and_unknown_requests_are_nothin
         assert scene.traffic.count("chat.update") == 1
 
 
-async def test_refusal_for_good_is_not_repeated_for_ever():
-    async with opened() as scene:
-        scene.traffic.add("chat.postMessage", faults.refused("invalid_blocks", times=None))
+async def test_lost_replies_leave_lines_that_point_down_and_no_second_card_or_board():
+    result = TargetResult(
+        account="a", venue="bybit", outcome=Outcome.FLAT, at=EPOCH, seconds=1.5, open_after=0
+    )
+    status = TargetStatus(account="a", venue="bybit", result=result, is_final=True)
+    kept = Kept(request=run.request(run.target("a")), standing=(status,))
+    kept.request = replace(kept.request, channel=INCIDENT)
+    async with opened(kept) as scene:
+        for _ in range(3):
+            scene.traffic.add("chat.postMessage", faults.lost_reply(times=1))
+            scene.traffic.add("chat.postMessage", faults.delayed(0.0, times=1))
         scene.presenter.changed("K7Q2M")
-        await asyncio.sleep(0.4)
-        assert scene.traffic.count("chat.postMessage") == 1
+        card = await scene.shown("FLAT: 1 of 1 accounts")
+
+        def told() -> list[str]:
+            thread = [m.text.split("\n")[0] for m in scene.slack.thread(INCIDENT, card.ts)]
+            return thread if thread[-1:] == ["*bybit: 1 of 1 accounts FLAT*"] else []
+
+        thread = await scene.slack.wait_for(told, timeout_s=5)
+        assert thread == [
+            "Request K7Q2M: this line becomes the board; if it stays, look below.",
+            "*FLAT: 1 of 1 accounts*",
+            "Request K7Q2M: this line becomes the reply of bybit; if it stays, look below.",
+            "*bybit: 1 of 1 accounts FLAT*",
+        ]
+        dead, alive = scene.slack.messages(INCIDENT)
+        assert dead.text.endswith("This line becomes the card; if it stays, look below.")
+        assert alive.ts == card.ts
+
+
+GARBAGE = {
+    "cut JSON": web_answer(body=b'{"ok":tr', content_type="application/json"),
+    "no object": web_answer(body=b"[]", content_type="application/json"),
+    "plain text": web_answer(body=b"ok", content_type="text/plain"),
+    "HTML": web_answer(body=b"<html>", content_type="text/html"),
+    "a proxy's refusal": web_answer(status=403, body=b"<html>", content_type="text/html"),
+    "odd Retry-After": web_answer(
+        status=429,
+        body=b'{"ok":false,"error":"ratelimited"}',
+        content_type="application/json",
+        headers={"Retry-After": "soon"},
+    ),
+}
+
+
+@pytest.mark.parametrize("answer", GARBAGE.values(), ids=GARBAGE.keys())
+async def test_answer_that_is_not_slacks_is_waited_out(answer: Callable[[], web.Response]):
+    met = asyncio.Event()
+
+    async def garbage(_: web.Request) -> web.Response:
+        met.set()
+        return answer()
+
+    app = web.Application()
+    app.router.add_post("/{method}", garbage)
+    async with opened() as scene, TestServer(app) as server:
+        slack = scene.client.base_url
+        scene.client.base_url = f"{server.make_url('/')}"
+        scene.presenter.changed("K7Q2M")
+        await asyncio.wait_for(met.wait(), 5)
+        scene.client.base_url = slack
+        await scene.slack.wait_for(scene.live, timeout_s=5)
+        assert scene.presenter.refused == {}
+
+
+async def test_bug_while_drawing_leaves_the_request_behind():
+    async with opened() as scene:
+        scene.kept.bugs = 1
+        scene.presenter.changed("K7Q2M")
+        await desks.soon(lambda: not scene.presenter._busy)
+        assert scene.presenter._behind == {"K7Q2M"}
+        scene.presenter.changed("ZZZZZ")
+        scene.presenter.changed("K7Q2M")
+        await scene.slack.wait_for(scene.live, timeout_s=5)
+
+
+async def test_refusal_for_good_is_told_once_and_asked_again_slowly(
+    caplog: pytest.LogCaptureFixture,
+):
+    async with opened(refused_again_s=0.3) as scene:
+        scene.traffic.add("chat.postMessage", faults.refused("not_in_channel", times=None))
+        scene.presenter.changed("K7Q2M")
+        while scene.traffic.count("chat.postMessage") < 3:
+            scene.presenter.changed("K7Q2M")
+            await asyncio.sleep(0.01)
+        first, _, third = [c.at_s for c in scene.traffic.calls if c.method == "chat.postMessage"]
+        assert third - first >= 0.6
+        assert scene.presenter.refused == {"K7Q2M": "not_in_channel"}
+        assert [r.message for r in caplog.records].count("message.refused") == 1
+        scene.traffic.clear()
+        await scene.slack.wait_for(scene.live, timeout_s=5)
+        await desks.soon(lambda: not scene.presenter._busy)
+        assert scene.presenter.refused == {}
+
+
+async def test_refused_board_keeps_nothing_else_from_its_state():
+    result = TargetResult(
+        account="a", venue="bybit", outcome=Outcome.FLAT, at=EPOCH, seconds=1.5, open_after=0
+    )
+    status = TargetStatus(account="a", venue="bybit", result=result, is_final=True)
+    async with opened() as scene:
+        scene.presenter.changed("K7Q2M")
+        await scene.slack.wait_for(scene.live, timeout_s=5)
+        scene.traffic.add("chat.postMessage", faults.refused("invalid_blocks", times=1))
+        scene.kept.request = replace(
+            run.request(run.target("a")),
+            channel=INCIDENT,
+            state=RequestState.FINISHED,
+            ended_at=EPOCH,
+        )
+        scene.kept.standing = (status,)
+        scene.presenter.changed("K7Q2M")
+        card = await scene.shown("FLAT: 1 of 1 accounts")
+        await scene.slack.wait_for(
+            lambda: [m for m in scene.slack.thread(INCIDENT, card.ts) if "1 of 1" in m.text],
+            timeout_s=5,
+        )
+        await desks.soon(lambda: scene.presenter.refused == {"K7Q2M": "invalid_blocks"})
+        assert scene.kept.done == []
+
+
+async def test_request_is_settled_once_slack_has_taken_its_final_state():
+    async with opened() as scene:
+        scene.presenter.changed("K7Q2M")
+        await scene.slack.wait_for(scene.live, timeout_s=5)
+        assert scene.kept.done == []
+        scene.kept.request = pending(state=RequestState.EXPIRED, ended_at=EPOCH, ended_why="Late.")
+        scene.traffic.add("chat.update", faults.server_error(times=2))
+        scene.presenter.changed("K7Q2M")
+        card = await scene.shown("*EXPIRED*: Late.")
+        await desks.soon(lambda: scene.kept.done == ["K7Q2M"])
+        assert "events ffffffffffff" in card.text
+
+
+async def test_healing_waits_for_the_store():
+    async with opened() as scene:
+        scene.kept.down = 2
+        await asyncio.wait_for(scene.presenter.heal(), 5)
+        await scene.slack.wait_for(scene.live, timeout_s=5)
+        assert scene.kept.down == 0
 
 
 async def test_whisper_that_slack_loses_hurts_nobody():

@@ -1,11 +1,13 @@
 """Text for Slack: inert, short, readable."""
 
+import html
 from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.domain import command as commands
 from bot.sandbox.slack import render
 from bot.sandbox.slack.records import Message
 from bot.slack import text
@@ -24,6 +26,29 @@ def test_outside_text_rings_nobody_and_links_nowhere(outside: str):
 def test_formatting_of_outside_text_is_dead():
     assert "*bold*" not in text.escape("*bold*")
     assert text.escape("a\nb") == "a b"
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "bybit_mm desk=market_making",
+        'all --reason "a &lt; b &amp; c: *now*"',
+        'all --reason "it says &amp;lt;"',
+    ],
+)
+def test_echoed_command_can_be_copied_and_pasted_back(typed: str):
+    """Slack shows entities as the characters they stand for, and sends what is typed escaped."""
+    canonical = commands.canonical(commands.parse(typed))
+    shown = text.command(canonical)
+    assert shown == f"`/cancelall {canonical}`"
+    read = html.unescape(shown.strip("`").removeprefix("/cancelall "))
+    assert commands.parse(html.escape(read, quote=False)) == commands.parse(typed)
+
+
+def test_echoed_command_cannot_leave_its_code_span():
+    shown = text.command("all --reason '` <!channel>'")
+    assert shown.count("`") == 2
+    assert "<" not in shown
 
 
 def test_long_text_is_cut_visibly():

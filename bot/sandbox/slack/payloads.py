@@ -39,7 +39,7 @@ def slash(
     """Return the form of a slash command."""
     fields = {
         "token": DEAD_TOKEN,
-        "team_id": workspace.team_id,
+        "team_id": person.user.team_id,
         "team_domain": workspace.domain,
         "channel_id": channel.id,
         "channel_name": _channel_name(channel),

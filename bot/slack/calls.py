@@ -1,0 +1,99 @@
+"""One call to Slack for the presenter, in its turn, and what came of it.
+
+Owns what an answer means: taken, not now, or refused for good. Where no word of Slack's can be read
+it was not Slack that refused. Never repeats a call: whoever makes it knows what may be repeated.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from dataclasses import dataclass
+from http import HTTPStatus
+
+import aiohttp
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
+
+from bot.flow.ports import Clock
+from bot.slack import connection
+from bot.slack.pace import Pace
+
+TRANSIENT = frozenset(
+    {"internal_error", "fatal_error", "service_unavailable", "ratelimited", "request_timeout"}
+)
+UNREADABLE = (
+    *(SlackClientError, aiohttp.ClientError, OSError),
+    *(ValueError, TypeError, AttributeError, LookupError),
+)
+"""What a call raises when no answer came, or one that slack_sdk trips over, such as plain text."""
+RETRY_AFTER_S_MAX = 300.0
+
+
+class Later(Exception):
+    """Slack did not take it now, or nobody knows; worth another try after `wait_s`."""
+
+    def __init__(self, wait_s: float) -> None:
+        super().__init__(f"again in {wait_s} s")
+        self.wait_s = wait_s
+
+
+class No(Exception):
+    """Slack refused for good; `error` is its word."""
+
+    def __init__(self, error: str) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calls:
+    """Calls Slack."""
+
+    client: AsyncWebClient
+    clock: Clock
+    pace: Pace
+    pause_s: float
+
+    async def call(self, method: str, channel: str, payload: dict[str, object]) -> str:
+        """Call Slack once, in its turn.
+
+        Returns:
+            The `ts` of the reply, or an empty string.
+
+        Raises:
+            Later: rate limit, outage or an unknown outcome.
+            No: Slack refused for good.
+        """
+        now = self.clock.monotonic()
+        await asyncio.sleep(self.pace.turn(method, channel, now=now) - now)
+        try:
+            reply = await self.client.api_call(method, json={"channel": channel} | payload)
+            return str(reply.get("ts", ""))
+        except SlackApiError as error:
+            raise self._judged(method, channel, error) from None
+        except UNREADABLE:
+            raise Later(self.pause_s) from None
+
+    def _judged(self, method: str, channel: str, error: SlackApiError) -> Exception:
+        answer, word = error.response, connection.word_of(error)
+        if not isinstance(answer, AsyncSlackResponse):
+            return Later(self.pause_s)  # A body cut short: aiohttp's own response.
+        if answer.status_code == HTTPStatus.TOO_MANY_REQUESTS or word == "ratelimited":
+            wait_s = _seconds(answer.headers.get("Retry-After"))
+            self.pace.shut(method, channel, until=self.clock.monotonic() + wait_s)
+            return Later(wait_s)
+        is_broken = answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
+        if is_broken or not word or word in TRANSIENT:
+            return Later(self.pause_s)
+        return No(word)
+
+
+def _seconds(told: str | None) -> float:
+    """Read a Retry-After, bounded; one second if it is none."""
+    try:
+        wait_s = float(told or "")
+    except ValueError:
+        return 1.0
+    return min(max(wait_s, 0.0), RETRY_AFTER_S_MAX) if math.isfinite(wait_s) else 1.0
