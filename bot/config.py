@@ -6,7 +6,6 @@ are refused, and no message ever shows a value that could be a secret.
 
 from __future__ import annotations
 
-import difflib
 import os
 import stat
 import tomllib
@@ -18,10 +17,11 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints,
 
 from adapters import registry
 from adapters.contract import OrderClass, Protective
+from bot.domain import command as commands
 from bot.domain.errors import ConfigError
 from bot.domain.plan import AccountEntry, Directory
 from policies import model as policies
-from policies.model import Policy, PolicyInvalid
+from policies.model import Policy, PolicyInvalid, nearest
 
 NAME, CHANNEL, VARIABLE = r"^[a-z0-9][a-z0-9._-]*$", r"^[CG][A-Z0-9]{2,}$", r"^[A-Z_][A-Z0-9_]*$"
 Name = Annotated[str, StringConstraints(pattern=NAME)]
@@ -147,13 +147,14 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
     folder = path.parent
     policy_path = folder / file.policy
     policy_text = _text(policy_path, "policy")
+    accounts, settings = _accounts(file, path.name)
     try:
         policy = policies.parse(policy_text)
+        policies.check_accounts(policy, [account.for_policy() for account in accounts])
     except PolicyInvalid as error:
         raise ConfigError(
             user_message=f"{policy_path.name}: {error.user_message}", remedy=error.remedy
         ) from None
-    accounts, settings = _accounts(file, path.name)
     slack, keys = file.slack, file.keys
     return Config(
         file=_absolute(file, folder),
@@ -272,7 +273,13 @@ def _account(part: AccountPart, where: str) -> tuple[AccountEntry, Any]:
     if kind is None:
         raise ConfigError(
             user_message=f'{where}: "{part.venue}" is not a venue.',
-            remedy=_nearest(part.venue, kinds),
+            remedy=nearest(part.venue, kinds),
+        )
+    # Its own name would widen: `/cancelall bybit` means every account there.
+    if part.name in (taken := (*sorted(kinds), *commands.VERBS)):
+        raise ConfigError(
+            user_message=f"{where} has a name that means something else in a command.",
+            remedy=f"Give it another: {', '.join(taken)} are taken.",
         )
     try:
         settings = kind.settings.model_validate(part.model_extra or {})
@@ -283,7 +290,7 @@ def _account(part: AccountPart, where: str) -> tuple[AccountEntry, Any]:
         if name not in classes:
             raise ConfigError(
                 user_message=f'{where}: classes_off names "{name}", which {part.venue} lacks.',
-                remedy=_nearest(name, classes),
+                remedy=nearest(name, classes),
             )
     base_url: str = settings.base_url  # type: ignore[attr-defined]
     entry = AccountEntry(
@@ -299,12 +306,6 @@ def _account(part: AccountPart, where: str) -> tuple[AccountEntry, Any]:
         classes_off=tuple(OrderClass(name) for name in part.classes_off),
     )
     return entry, settings
-
-
-def _nearest(word: str, known: Iterable[str]) -> str:
-    names = sorted(known)
-    close = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
-    return f"Did you mean {close[0]}?" if close else f"Known: {', '.join(names)}."
 
 
 def _explain(
@@ -323,7 +324,7 @@ def _explain(
     if kind == "extra_forbidden":
         return ConfigError(
             user_message=f'{where} has an unknown key "{key}".',
-            remedy=_nearest(path[-1], [*_keys(model, path[:-1]), *beside]),
+            remedy=nearest(path[-1], [*_keys(model, path[:-1]), *beside]),
         )
     if kind == "missing":
         return ConfigError(user_message=f'{where} lacks "{key}".', remedy="Add it.")

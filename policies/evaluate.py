@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 from policies.model import (
     MACHINE,
+    UNKNOWN,
     Account,
     Actor,
     ActorKind,
@@ -39,7 +40,7 @@ def standing(policy: Policy, actor: Actor) -> tuple[Reason, ...]:
     if actor.kind is ActorKind.MACHINE:
         return (Reason(code="machine", text=f"{actor.name} is a machine: it may ask, not answer."),)
     if actor.read_at is None or actor.groups is None:
-        return (Reason(code="unknown", text=f"Slack cannot say who {actor.name} is."),)
+        return (Reason(code=UNKNOWN, text=f"Slack cannot say who {actor.name} is."),)
     failed = [reason for is_wrong, reason in _checks(policy, actor) if is_wrong]
     return tuple(failed)
 

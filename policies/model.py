@@ -10,7 +10,7 @@ import difflib
 import hashlib
 import json
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -78,6 +78,10 @@ class Vote:
     reason: str = ""
 
 
+UNKNOWN = "unknown"
+"""The code of a reason that is no judgement: Slack cannot say who somebody is."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
     """Why: a code for tests and telemetry, a sentence for a person."""
@@ -127,6 +131,7 @@ UserId = Annotated[str, StringConstraints(pattern=r"^[UW][A-Z0-9]{2,}$")]
 GroupId = Annotated[str, StringConstraints(pattern=r"^S[A-Z0-9]{2,}$")]
 TeamId = Annotated[str, StringConstraints(pattern=r"^T[A-Z0-9]{2,}$")]
 MACHINE = "machine:"
+EVERY = "*"
 
 
 class Role(_Strict):
@@ -160,9 +165,17 @@ class Rule(_Strict):
 
     def matches(self, account: Account) -> bool:
         """Tell whether this rule speaks of the account: every criterion that is given matches."""
-        by_name = "*" in self.accounts or account.name in self.accounts or not self.accounts
+        by_name = EVERY in self.accounts or account.name in self.accounts or not self.accounts
         by_venue = account.venue in self.venues or not self.venues
         return by_name and by_venue and all(tag in account.tags for tag in self.tags.items())
+
+    @property
+    def covers(self) -> str:
+        """Which accounts it is for, in words: `bybit or paper, env=prod`; a comma means and."""
+        names = () if EVERY in self.accounts else self.accounts
+        tags = [f"{key}={value}" for key, value in self.tags.items()]
+        criteria = [" or ".join(names), " or ".join(self.venues), *tags]
+        return ", ".join(criterion for criterion in criteria if criterion) or "every account"
 
 
 class Policy(_Strict):
@@ -189,16 +202,51 @@ def parse(text: str) -> Policy:
         PolicyInvalid: names what is wrong and what to do.
     """
     try:
-        policy = Policy.model_validate(tomllib.loads(text))
+        document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise PolicyInvalid(
             user_message=f"The policy is not valid TOML: {error}.",
             remedy="Mend that line.",
         ) from None
+    try:
+        policy = Policy.model_validate(document)
     except ValidationError as error:
-        raise _explain(error) from None
+        raise _explain(error, document) from None
     _check_rules(policy)
     return policy
+
+
+def check_accounts(policy: Policy, accounts: Sequence[Account]) -> None:
+    """Refuse a rule that names what no account is or has.
+
+    An error and not a warning: the accounts that a misspelt rule should bind fall to a looser rule
+    or to none, and nobody would see it before the night it matters. A policy that desks share
+    loses its spare rules in each desk's copy; a rule that binds nobody says nothing there.
+
+    Raises:
+        PolicyInvalid: names the rule, the word and the nearest ones.
+    """
+    tags = {f"{key}={value}" for account in accounts for key, value in account.tags}
+    for rule in policy.rules:
+        _check_words(rule, "account", rule.accounts, {EVERY, *(a.name for a in accounts)})
+        _check_words(rule, "venue", rule.venues, {account.venue for account in accounts})
+        _check_words(rule, "tag", [f"{key}={value}" for key, value in rule.tags.items()], tags)
+        if not any(rule.matches(account) for account in accounts):
+            raise PolicyInvalid(
+                user_message=f'Rule "{rule.name}" matches no account: none is {rule.covers}.',
+                remedy="Mend the rule, or delete it.",
+            )
+
+
+def _check_words(rule: Rule, what: str, words: Iterable[str], known: Collection[str]) -> None:
+    for word in words:
+        if word not in known:
+            full = 'There are no patterns: write it in full, or accounts = ["*"] for all.'
+            raise PolicyInvalid(
+                user_message=f'Rule "{rule.name}" is for the {what} "{word}", '
+                "which is not in the config.",
+                remedy=full if EVERY in word else nearest(word, known),
+            )
 
 
 def _check_rules(policy: Policy) -> None:
@@ -229,15 +277,30 @@ def _check_roles(policy: Policy, rule: Rule) -> None:
         if name not in policy.roles:
             raise PolicyInvalid(
                 user_message=f'Rule "{rule.name}" names the role "{name}", which is not defined.',
-                remedy=_nearest(name, policy.roles),
+                remedy=nearest(name, policy.roles),
             )
 
 
-def _nearest(word: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.5)
-    if close:
-        return f"Did you mean {close[0]}?"
-    return f"Known: {', '.join(sorted(known))}."
+SHOWN_MAX = 12
+"""Known words listed in a refusal."""
+
+
+def near(word: str, known: Collection[str]) -> str:
+    """Ask whether one of the nearest words was meant; empty if none is near."""
+    close = difflib.get_close_matches(word, sorted(known))
+    return f"Did you mean {' or '.join(close)}?" if close else ""
+
+
+def nearest(word: str, known: Collection[str]) -> str:
+    """Ask whether one of the nearest words was meant, or else say which are known."""
+    return near(word, known) or f"Known: {listed(known)}"
+
+
+def listed(words: Collection[str]) -> str:
+    """List words in order, at most so many of them."""
+    ordered = sorted(words)
+    shown = ", ".join(ordered[:SHOWN_MAX]) or "none"
+    return f"{shown}, …" if len(ordered) > SHOWN_MAX else f"{shown}."
 
 
 _KEYS: Mapping[str, tuple[str, ...]] = {
@@ -246,32 +309,72 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
     "rule": tuple(Rule.model_fields),
     "approve": ("roles", "count"),
 }
+_PLAIN: Mapping[str, str] = {
+    "dict_type": "must be a table",
+    "float_type": "must be a number",
+    "greater_than_equal": "must be at least {ge:g}",
+    "int_type": "must be a whole number",
+    "less_than_equal": "must be at most {le:g}",
+    "model_type": "must be a table",
+    "string_too_short": "must not be empty",
+    "string_type": "must be text in quotes",
+    "too_short": "must not be empty",
+    "tuple_type": "must be a list: […]",
+}
+"""pydantic's words for us, in words for people."""
 
 
-def _explain(error: ValidationError) -> PolicyInvalid:
+def _explain(error: ValidationError, document: Mapping[str, Any]) -> PolicyInvalid:
     """Put one complaint of pydantic into plain words: a misspelt key before what it leaves out."""
     complaints: list[Any] = list(error.errors(include_url=False))
     first = min(complaints, key=lambda complaint: complaint["type"] != "extra_forbidden")
-    path = [str(part) for part in first["loc"]]
-    where = ".".join(path)
+    path = first["loc"]
+    where, within = _place(path, document)
+    key = ".".join(part for part in within if isinstance(part, str))
+    if path == ("rule",):
+        return PolicyInvalid(
+            user_message="The policy has no list of rules.", remedy="Begin each with [[rule]]."
+        )
     match first["type"]:
         case "extra_forbidden":
             known = _KEYS["approve" if "approve" in path else path[0] if len(path) > 1 else ""]
             return PolicyInvalid(
-                user_message=f'The policy has an unknown key "{where}".',
-                remedy=_nearest(path[-1], known),
+                user_message=f'{where} has an unknown key "{key}".', remedy=nearest(key, known)
             )
         case "missing":
-            return PolicyInvalid(
-                user_message=f'The policy lacks "{where}".', remedy="Add it; nothing has a default."
-            )
+            return PolicyInvalid(user_message=f'{where} lacks "{key}".', remedy="Add it.")
         case "string_pattern_mismatch":
             return PolicyInvalid(
-                user_message=f'"{first["input"]}" at "{where}" is not a Slack id.',
+                user_message=f'{where}: "{first["input"]}" in "{key}" is not a Slack id.',
                 remedy="Users start with U or W, groups with S, workspaces with T.",
             )
-        case _:
+        case kind:
+            why = _PLAIN.get(kind, first["msg"]).format(**first.get("ctx", {}))
             return PolicyInvalid(
-                user_message=f'"{where}" is wrong: {first["msg"]}.',
+                user_message=f'{where}: "{key}" {why}.' if key else f"{where} {why}.",
                 remedy="See the example policy for what it may be.",
             )
+
+
+def _place(
+    path: tuple[str | int, ...], document: Mapping[str, Any]
+) -> tuple[str, tuple[str | int, ...]]:
+    """Say in words where a complaint stands, and which part of its path that leaves."""
+    match path:
+        case ("rule", int(number), "approve", int(seat), *_):
+            return f"{_rule(document, number)}, seat {seat + 1}", path[4:]
+        case ("rule", int(number), *_):
+            return _rule(document, number), path[2:]
+        case ("roles", role, *_):
+            return f'Role "{role}"', path[2:]
+        case _:
+            return "The policy", path
+
+
+def _rule(document: Mapping[str, Any], number: int) -> str:
+    """Name a rule by its name, or by its number if it has none."""
+    match document["rule"][number]:
+        case {"name": str(name)} if name:
+            return f'Rule "{name}"'
+        case _:
+            return f"Rule {number + 1}"

@@ -168,6 +168,10 @@ def test_no_secret_shows_in_the_repr(tmp_path: Path):
     assert CANARY not in f"{config!r} {config} {config.model_dump_json()}"
 
 
+OTHER_MEANING = (
+    "a name that means something else in a command. "
+    "Give it another: bybit, all, status, show, withdraw, policy, help are taken."
+)
 WRONG = {
     'config.toml has an unknown key "polcy". Did you mean policy?': changed(
         'policy = "', 'polcy = "'
@@ -226,6 +230,9 @@ WRONG = {
     'config.toml: account bybit-mm: "nyse" is not a venue. Known: bybit.': changed(
         'venue = "bybit"', 'venue = "nyse"'
     ),
+    f"config.toml: account bybit has {OTHER_MEANING}": changed('"bybit-mm"', '"bybit"'),
+    f"config.toml: account all has {OTHER_MEANING}": changed('"bybit-mm"', '"all"'),
+    f"config.toml: account status has {OTHER_MEANING}": changed('"bybit-mm"', '"status"'),
     "config.toml: account bybit-mm stands twice. Give each account its own name.": CONFIG
     + ANOTHER.replace("bybit-hedge", "bybit-mm"),
     (
@@ -255,7 +262,7 @@ WRONG = {
         "slack.bot_token: the file that it names cannot be read: No such file or directory. "
         "Check the path in slack.bot_token."
     ): changed('{ env = "TOKEN" }', '{ file = "xoxb-canary-9" }'),
-    'config.toml has an unknown key "slack.bot_token.token". Did you mean env?': changed(
+    'config.toml has an unknown key "slack.bot_token.token". Known: env, file.': changed(
         '{ env = "TOKEN" }', '{ token = "xoxb-canary-9" }'
     ),
     (
@@ -364,6 +371,29 @@ def test_a_wrong_policy_is_a_wrong_config(tmp_path: Path):
         'policy.toml: Rule "prod" names the role "trader", which is not defined. '
         "Did you mean traders?"
     )
+
+
+@pytest.mark.parametrize(
+    ("accounts", "said"),
+    [
+        (
+            'accounts = ["bybit-mn"]',
+            'account "bybit-mn", which is not in the config. Did you mean bybit-mm?',
+        ),
+        (
+            'tags = { env = "Prod" }',
+            'tag "env=Prod", which is not in the config. Did you mean env=prod?',
+        ),
+    ],
+)
+def test_a_rule_that_binds_no_account_is_refused(tmp_path: Path, accounts: str, said: str):
+    policy = POLICY.replace('accounts = ["*"]', accounts)
+    path = write(tmp_path, CONFIG + 'tags = { env = "prod" }\n', policy=policy)
+
+    with pytest.raises(ConfigError) as caught:
+        configs.load(path, ENVIRONMENT)
+
+    assert str(caught.value) == f'policy.toml: Rule "prod" is for the {said}'
 
 
 def test_the_command_line_reads_a_secret_from_a_file_or_the_environment(

@@ -2,25 +2,27 @@
 
 Owns the grammar: `parse()`, `canonical()`, `usage()`. Pure; knows no account and no symbol. Nothing
 is guessed: a word that does not fit is refused by name. An empty text asks for help and never
-cancels; only the word `all` means all.
+cancels; only the word `all` means all. What parses, parses again from its canonical form.
 """
 
 from __future__ import annotations
 
-import difflib
 import html
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.domain.errors import UsageError
+from policies.model import near
 
 OPTIONS = ("--symbol", "--order", "--reason", "--dry-run")
 VERBS = ("all", "status", "show", "withdraw", "policy", "help")
+REASON_CHARS_MAX = 500
+"""As many as the card shows."""
 _QUOTES = str.maketrans({"\u201c": '"', "\u201d": '"', "\u201e": '"', "\u2018": "'", "\u2019": "'"})
 """Phones write curly quotes."""
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
-_SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9._/-]*")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_SYMBOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 _ORDER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*")
 _REQUEST_ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{4,6}")
 _LONG_DASH = re.compile(r"^[\N{EN DASH}\N{EM DASH}](?=\w)")
@@ -90,12 +92,28 @@ def parse(text: str, *, chars_max: int = 2000) -> Command:
     Raises:
         UsageError: says which word is wrong and what to type.
     """
+    plain = _unescaped(text)
+    _check_length(plain, chars_max)
+    command = _read(_tokens(plain))
+    # Written out, a bare reason gains its quotes and a long dash becomes two.
+    _check_length(_unescaped(canonical(command)), chars_max)
+    return command
+
+
+def _unescaped(text: str) -> str:
+    """Undo what Slack does to text: one character typed is one character counted."""
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
+def _check_length(text: str, chars_max: int) -> None:
     if len(text) > chars_max:
         raise UsageError(
             user_message=f"The command has {len(text)} characters; {chars_max} are the limit.",
-            remedy="Shorten the reason.",
+            remedy="Shorten the reason, or name a venue or tag instead of many accounts.",
         )
-    words = _tokens(text)
+
+
+def _read(words: list[tuple[str, bool]]) -> Command:
     if not words:
         return Help()
     first = words[0][0].lower()
@@ -112,8 +130,8 @@ def parse(text: str, *, chars_max: int = 2000) -> Command:
 
 
 def _tokens(text: str) -> list[tuple[str, bool]]:
-    """Split into (text, was quoted), and undo what Slack and phones do to text."""
-    plain = text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&").translate(_QUOTES)
+    """Split into (text, was quoted), and undo what phones do to text."""
+    plain = text.translate(_QUOTES)
     found: list[tuple[str, bool]] = []
     at = 0
     while plain[at:].strip():
@@ -195,10 +213,9 @@ def _option(token: str, rest: Iterator[tuple[str, bool]]) -> tuple[str, str]:
     """Read an option and its value; `--symbol=X` and `--symbol X` are the same."""
     name, equals, value = token.partition("=")
     if name not in OPTIONS:
-        close = difflib.get_close_matches(name, OPTIONS, n=1, cutoff=0.5)
         raise UsageError(
             user_message=f'"{name}" is not an option.',
-            remedy=f"Did you mean {close[0]}?" if close else f"Options: {', '.join(OPTIONS)}.",
+            remedy=near(name, OPTIONS) or f"Options: {', '.join(OPTIONS)}.",
         )
     if name == "--dry-run":
         if equals:
@@ -212,6 +229,12 @@ def _option(token: str, rest: Iterator[tuple[str, bool]]) -> tuple[str, str]:
         raise UsageError(
             user_message=f'"{name}" has no value.', remedy=f"Type {name} {_EXAMPLES[name]}."
         )
+    if name == "--reason" and len(value) > REASON_CHARS_MAX:
+        raise UsageError(
+            user_message=f"The reason has {len(value)} characters; "
+            f"{REASON_CHARS_MAX} are the limit.",
+            remedy="Shorten it.",
+        )
     return name, value
 
 
@@ -224,16 +247,17 @@ def _is_option(token: tuple[str, bool]) -> bool:
 
 def _tag(token: str) -> tuple[str, str]:
     key, _, value = token.partition("=")
-    if _NAME.fullmatch(key.lower()) is None or _NAME.fullmatch(value.lower()) is None:
+    if _NAME.fullmatch(key) is None or _NAME.fullmatch(value) is None:
         raise UsageError(user_message=f'"{token}" is not a tag.', remedy="Tags look like desk=mm.")
     return key.lower(), value.lower()
 
 
 def _name(token: str) -> str:
-    if _NAME.fullmatch(token.lower()) is None:
+    if _NAME.fullmatch(token) is None:
         raise UsageError(
             user_message=f'"{token}" is not the name of an account or venue.',
-            remedy="Names are letters, digits, dots and dashes; a reason goes after --reason.",
+            remedy=near(token.lower(), (*VERBS, *OPTIONS))
+            or "Names are letters, digits, dots and dashes; a reason goes after --reason.",
         )
     return token.lower()
 
@@ -267,19 +291,19 @@ def _check_scope(*, is_all: bool, named: Sequence[str], options: dict[str, str])
 
 
 def _symbols(value: str) -> tuple[str, ...]:
-    found = [symbol.strip().upper() for symbol in value.split(",")]
+    found = [symbol.strip() for symbol in value.split(",")]
     for symbol in found:
         if _SYMBOL.fullmatch(symbol) is None:
             raise UsageError(
                 user_message=f'"{symbol}" is not a symbol.',
                 remedy="Type --symbol BTCUSDT,ETHUSDT, without spaces.",
             )
-    return tuple(sorted(set(found)))
+    return tuple(sorted({symbol.upper() for symbol in found}))
 
 
 def _order(value: str) -> tuple[str, str]:
     symbol, _, order_id = value.partition(":")
-    if _SYMBOL.fullmatch(symbol.upper()) is None or _ORDER_ID.fullmatch(order_id) is None:
+    if _SYMBOL.fullmatch(symbol) is None or _ORDER_ID.fullmatch(order_id) is None:
         raise UsageError(
             user_message=f'"{value}" does not name an order.',
             remedy="Type --order SYMBOL:ID, such as BTCUSDT:123.",

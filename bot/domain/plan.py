@@ -6,20 +6,17 @@ I/O. Never guesses: a word that names nothing is refused with the nearest spelli
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from adapters.contract import Capabilities, OrderClass, Protective, Scope
+from bot.domain import command as commands
 from bot.domain import event
 from bot.domain.command import Cancel
 from bot.domain.errors import UsageError
 from policies import evaluate
-from policies.model import Account, Actor, Policy
-
-SHOWN_MAX = 12
-"""Known words listed in a refusal."""
+from policies.model import UNKNOWN, Account, Actor, Policy, Reason, listed, near, nearest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,8 +152,8 @@ def resolve(command: Cancel, grounds: Grounds) -> Plan:
     """Make a plan from a command.
 
     Raises:
-        UsageError: a word names nothing, an account named outright may not be asked for, a symbol
-            is not listed, or the scope cannot be expressed there.
+        UsageError: a word names nothing, an account named outright may not be asked for, Slack
+            cannot say who asks, a symbol is not listed, or the scope cannot be expressed there.
     """
     named = _named(command, grounds.directory)
     allowed = [account for account in named if not _objections(account, grounds)]
@@ -164,9 +161,11 @@ def resolve(command: Cancel, grounds: Grounds) -> Plan:
     outright = [account for account in refused if account.name in command.words]
     if outright or not allowed:
         account = (outright or refused)[0]
+        raise _refusal(account, _objections(account, grounds)[0])
+    if command.order and len(named) > 1:
         raise UsageError(
-            user_message=f"You may not ask for {account.name}.",
-            remedy=_objections(account, grounds)[0],
+            user_message='"--order" needs exactly one account; these words name more.',
+            remedy=f"Name one of them: {listed([account.name for account in allowed])}",
         )
     if len(allowed) > grounds.targets_max:
         raise UsageError(
@@ -182,9 +181,18 @@ def resolve(command: Cancel, grounds: Grounds) -> Plan:
     )
 
 
-def _objections(account: AccountEntry, grounds: Grounds) -> list[str]:
-    reasons = evaluate.may_ask(grounds.policy, grounds.requester, account.for_policy())
-    return [reason.text for reason in reasons]
+def _objections(account: AccountEntry, grounds: Grounds) -> tuple[Reason, ...]:
+    return evaluate.may_ask(grounds.policy, grounds.requester, account.for_policy())
+
+
+def _refusal(account: AccountEntry, why: Reason) -> UsageError:
+    """Tell an outage of Slack from a prohibition."""
+    if why.code == UNKNOWN:
+        return UsageError(
+            user_message="Slack cannot say who you are right now, so nothing was asked for.",
+            remedy="Try again in a moment.",
+        )
+    return UsageError(user_message=f"You may not ask for {account.name}.", remedy=why.text)
 
 
 def _named(command: Cancel, directory: Directory) -> list[AccountEntry]:
@@ -194,7 +202,8 @@ def _named(command: Cancel, directory: Directory) -> list[AccountEntry]:
         if word not in directory.words:
             raise UsageError(
                 user_message=f'"{word}" is not an account or a venue.',
-                remedy=_nearest(word, directory.words),
+                remedy=near(word, {*directory.words, *commands.VERBS, *commands.OPTIONS})
+                or f'"all" means every account. {nearest(word, directory.words)}',
             )
     named = [
         account
@@ -203,6 +212,7 @@ def _named(command: Cancel, directory: Directory) -> list[AccountEntry]:
     ]
     for key, value in command.tags:
         _check_tag(key, value, directory)
+        _check_outright(command, named, (key, value))
         named = [account for account in named if (key, value) in account.tags]
     if not named:
         raise UsageError(
@@ -217,17 +227,20 @@ def _check_tag(key: str, value: str, directory: Directory) -> None:
     if f"{key}={value}" not in known:
         raise UsageError(
             user_message=f'No account has the tag "{key}={value}".',
-            remedy=_nearest(f"{key}={value}", known),
+            remedy=nearest(f"{key}={value}", known),
         )
 
 
-def _nearest(word: str, known: Iterable[str]) -> str:
-    ordered = sorted(known)
-    close = difflib.get_close_matches(word, ordered, n=3, cutoff=0.5)
-    if close:
-        return f"Did you mean {' or '.join(close)}?"
-    shown = ", ".join(ordered[:SHOWN_MAX])
-    return f"Known: {shown}{', …' if len(ordered) > SHOWN_MAX else '.'}"
+def _check_outright(
+    command: Cancel, accounts: Iterable[AccountEntry], tag: tuple[str, str]
+) -> None:
+    """Refuse a tag that would silently drop an account that is named beside it."""
+    for account in accounts:
+        if account.name in command.words and tag not in account.tags:
+            raise UsageError(
+                user_message=f"{account.name} has not {tag[0]}={tag[1]}.",
+                remedy="Leave out the account or the tag.",
+            )
 
 
 def _check_symbols(
@@ -245,10 +258,9 @@ def _check_symbols(
     known = frozenset[str]().union(*(symbols for symbols in lists if symbols is not None))
     for symbol in wanted:
         if symbol not in known:
-            close = difflib.get_close_matches(symbol, sorted(known), n=3, cutoff=0.6)
             raise UsageError(
                 user_message=f'No venue named here lists the symbol "{symbol}".',
-                remedy=f"Did you mean {' or '.join(close)}?" if close else "Check its spelling.",
+                remedy=near(symbol, known) or "Check its spelling.",
             )
     return True
 

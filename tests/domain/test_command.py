@@ -83,10 +83,14 @@ NO_NAME = (
 )
 
 
+NO_NAMED = '"{}" is not the name of an account or venue.'
 NO_NAMES = "Names are letters, digits, dots and dashes; a reason goes after --reason."
 NO_SYMBOL = "Type --symbol BTCUSDT,ETHUSDT, without spaces."
 FIRST = 'Name accounts first, symbols as BTC,ETH, a reason in quotes: --reason "…".'
 QUOTE = 'Write the reason as --reason "why".'
+TOO_LONG = (
+    "2000 are the limit. Shorten the reason, or name a venue or tag instead of many accounts."
+)
 WIDER = [
     ("mm --reason bad bybit", f'"bybit" stands after --reason. {FIRST}'),
     ("mm --reason desk=mm env=prod", f'"env=prod" stands after --reason. {FIRST}'),
@@ -110,17 +114,28 @@ WIDER = [
     ("all --symbol= BTC", '"--symbol" has no value. Type --symbol BTCUSDT,ETHUSDT.'),
     ("all --symbol ,", f'"" is not a symbol. {NO_SYMBOL}'),
     ('all --symbol "BTC ETH"', f'"BTC ETH" is not a symbol. {NO_SYMBOL}'),
-    ("all -symbol BTC", f'"-symbol" is not the name of an account or venue. {NO_NAMES}'),
+    ("all -symbol BTC", f"{NO_NAMED.format('-symbol')} Did you mean --symbol?"),
+    ("-dry-run all", f"{NO_NAMED.format('-dry-run')} Did you mean --dry-run?"),
+    ("--dryrun", '"--dryrun" is not an option. Did you mean --dry-run?'),
+    ("all!", f"{NO_NAMED.format('all!')} Did you mean all?"),
+    ("#STATUS", f"{NO_NAMED.format('#STATUS')} Did you mean status?"),
+    ("\u212aelvin", f'"\u212aelvin" is not the name of an account or venue. {NO_NAMES}'),
+    ("desk=\u212a", '"desk=\u212a" is not a tag. Tags look like desk=mm.'),
+    ("all --symbol \ufb03", f'"\ufb03" is not a symbol. {NO_SYMBOL}'),
+    (
+        "mm --order \ufb03:1",
+        '"\ufb03:1" does not name an order. Type --order SYMBOL:ID, such as BTCUSDT:123.',
+    ),
     ("all \u2014 symbol", f'"\u2014" is not the name of an account or venue. {NO_NAMES}'),
     ("all --Symbol BTC", '"--Symbol" is not an option. Did you mean --symbol?'),
     ("all \u2014symbl BTC", '"--symbl" is not an option. Did you mean --symbol?'),
     ("all --dry", '"--dry" is not an option. Did you mean --dry-run?'),
     ("all --dry-run --dry-run", '"--dry-run" stands twice. Give it once; symbols go BTC,ETH.'),
     ("bybit,paper", f'"bybit,paper" is not the name of an account or venue. {NO_NAMES}'),
-    ("#all", f'"#all" is not the name of an account or venue. {NO_NAMES}'),
+    ("#all", f"{NO_NAMED.format('#all')} Did you mean all?"),
     ("&#97;ll", f'"&#97;ll" is not the name of an account or venue. {NO_NAMES}'),
     ('""', f'"" is not the name of an account or venue. {NO_NAMES}'),
-    ('all "--dry-run"', f'"--dry-run" is not the name of an account or venue. {NO_NAMES}'),
+    ('all "--dry-run"', f"{NO_NAMED.format('--dry-run')} Did you mean --dry-run?"),
     ("=mm", '"=mm" is not a tag. Tags look like desk=mm.'),
     ("a=b=c", '"a=b=c" is not a tag. Tags look like desk=mm.'),
     ("all desk=mm", CONTRADICT.replace("bybit", "desk=mm")),
@@ -207,7 +222,16 @@ WIDER = [
         ("show U-2", '"U-2" is not a request id. It is the 4 to 6 letters and digits on the card.'),
         ("bybit status", '"status" cannot stand beside other words. Type /cancelall status.'),
         *WIDER,
-        ("x" * 2001, "The command has 2001 characters; 2000 are the limit. Shorten the reason."),
+        ("x" * 2001, f"The command has 2001 characters; {TOO_LONG}"),
+        # As written out, "—dry-run" is one longer and --reason y two.
+        (
+            f"{'x' * 1980} \u2014dry-run --reason y"[-2000:],
+            f"The command has 2003 characters; {TOO_LONG}",
+        ),
+        (
+            f'all --reason "{"&" * 501}"',
+            "The reason has 501 characters; 500 are the limit. Shorten it.",
+        ),
     ],
     ids=lambda text: text[:24],
 )
@@ -294,6 +318,37 @@ def test_canonical_form_parses_to_the_same(text: str):
     assert commands.canonical(commands.parse(again)) == again
 
 
+reasons = st.text(alphabet="&<>;ltgamp# '\u2014\u00df\u00a0x", max_size=600)
+
+
+@given(reasons, st.sampled_from(['"', "'", ""]))
+@example("&" * 500, '"')
+@example("&lt;" * 125, '"')
+@example("x" * 500, "")
+@example("x" * 501, "")
+def test_reason_of_any_length_is_refused_or_parses_again(reason: str, mark: str):
+    text = f"bybit --reason {mark}{reason}{mark}"
+    try:
+        command = commands.parse(text)
+    except UsageError:
+        return
+    assert isinstance(command, Cancel)
+    assert len(command.reason) <= 500
+    assert commands.parse(commands.canonical(command)) == command
+
+
+@given(lines, st.integers(min_value=1, max_value=80))
+@example("a \u2014dry-run", 10)
+@example("a --reason b", 12)
+@example("a --symbol \u00df", 12)
+def test_canonical_form_is_within_the_limit_that_its_text_was_within(text: str, chars_max: int):
+    try:
+        command = commands.parse(text, chars_max=chars_max)
+    except UsageError:
+        return
+    assert commands.parse(commands.canonical(command), chars_max=chars_max) == command
+
+
 @given(lines)
 def test_only_the_word_all_means_all(text: str):
     try:
@@ -325,8 +380,10 @@ def test_no_restriction_is_ever_lost(typed: list[str]):
 
 
 def test_longest_command_is_still_read():
-    reason = "x" * (2000 - len('all --reason ""'))
-    assert commands.parse(f'all --reason "{reason}"') == Cancel(is_all=True, reason=reason)
+    reason = "&" * 500
+    text = f'all --reason "{reason.replace("&", "&amp;")}"'
+    assert commands.parse(text) == Cancel(is_all=True, reason=reason)
+    assert commands.parse("x" * 2000) == Cancel(words=("x" * 2000,))
     assert commands.parse("x" * 20, chars_max=20) == Cancel(words=("x" * 20,))
     with pytest.raises(UsageError, match="21 characters; 20 are the limit"):
         commands.parse("x" * 21, chars_max=20)

@@ -63,6 +63,13 @@ NO_MATCH = (
 )
 
 
+MORE_THAN_ONE = (
+    '"--order" needs exactly one account; these words name more. '
+    "Name one of them: bybit-arb, bybit-mm."
+)
+KNOWN = '"all" means every account. Known: bybit, bybit-arb, bybit-mm, vault.'
+
+
 def resolve(text: str, **more: object) -> Plan:
     command = commands.parse(text)
     assert isinstance(command, Cancel)
@@ -114,11 +121,34 @@ def test_words_and_tags_name_accounts(text: str, expected: list[str]):
             "bybit-mn",
             '"bybit-mn" is not an account or a venue. Did you mean bybit-mm or bybit or bybit-arb?',
         ),
-        ("zzz", '"zzz" is not an account or a venue. Known: bybit, bybit-arb, bybit-mm, vault.'),
+        ("zzz", f'"zzz" is not an account or a venue. {KNOWN}'),
+        ("everything", f'"everything" is not an account or a venue. {KNOWN}'),
+        ("al", '"al" is not an account or a venue. Did you mean all?'),
+        ("ALL.", '"all." is not an account or a venue. Did you mean all?'),
+        ("statsu", '"statsu" is not an account or a venue. Did you mean status?'),
+        ("shwo K7Q2M", '"shwo" is not an account or a venue. Did you mean show?'),
+        ("widthraw K7Q2M", '"widthraw" is not an account or a venue. Did you mean withdraw?'),
+        ("polciy", '"polciy" is not an account or a venue. Did you mean policy?'),
+        ("hlep", '"hlep" is not an account or a venue. Did you mean help?'),
+        ("bybit dry-run", '"dry-run" is not an account or a venue. Did you mean --dry-run?'),
         ("desk=nn", 'No account has the tag "desk=nn". Did you mean desk=mm or desk=arb?'),
+        ("desk=mm desk=arb", NO_MATCH),
+        ("bybit-mm desk=arb", "bybit-mm has not desk=arb. Leave out the account or the tag."),
         (
-            "bybit-mm desk=arb",
-            NO_MATCH,
+            "bybit-arb bybit-mm env=prod desk=arb",
+            "bybit-mm has not desk=arb. Leave out the account or the tag.",
+        ),
+        (
+            "bybit bybit-mm desk=arb",
+            "bybit-mm has not desk=arb. Leave out the account or the tag.",
+        ),
+        (
+            "bybit --order BTCUSDT:1",
+            MORE_THAN_ONE,
+        ),
+        (
+            "env=prod --order BTCUSDT:1",
+            MORE_THAN_ONE,
         ),
         ("vault", "You may not ask for vault. Rule treasury lets risk ask, not alice."),
         (
@@ -141,6 +171,24 @@ def test_what_names_nothing_is_refused_with_the_nearest(text: str, said: str):
 def test_somebody_who_may_ask_for_nothing_is_told_why():
     with pytest.raises(UsageError, match="You may not ask for bybit-mm"):
         resolve("all", requester=replace(ALICE, groups=frozenset()))
+
+
+def test_outage_of_slack_is_no_prohibition():
+    for unknown in (replace(ALICE, read_at=None), replace(ALICE, groups=None)):
+        for text in ("all", "bybit-mm", "vault"):
+            with pytest.raises(UsageError) as caught:
+                resolve(text, requester=unknown)
+            assert str(caught.value) == (
+                "Slack cannot say who you are right now, so nothing was asked for. "
+                "Try again in a moment."
+            )
+
+
+def test_tag_is_refused_in_words_if_no_account_has_any():
+    bare = Directory(accounts=(entry("bybit-mm", tags=()),))
+    with pytest.raises(UsageError) as caught:
+        resolve("desk=mm", directory=bare)
+    assert str(caught.value) == 'No account has the tag "desk=mm". Known: none.'
 
 
 def test_more_accounts_than_the_limit_are_refused():
@@ -173,6 +221,12 @@ def test_one_order_is_one_order():
     assert target.for_policy().tags == (("desk", "mm"), ("env", "prod"))
     assert target.scope.order_id == "77"
     assert target.scope.symbols == ("BTCUSDT",)
+
+
+def test_words_that_name_one_account_are_enough_for_one_order():
+    assert names(resolve("desk=arb --order BTCUSDT:77")) == ["bybit-arb"]
+    alone = Directory(accounts=(entry("bybit-mm"),))
+    assert names(resolve("bybit --order BTCUSDT:77", directory=alone)) == ["bybit-mm"]
 
 
 def test_classes_switched_off_are_named():

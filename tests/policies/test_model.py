@@ -16,7 +16,7 @@ NO_ACCOUNTS = (
     'Write accounts = ["*"] if it is for every account.'
 )
 STARTS = "Users start with U or W, groups with S, workspaces with T."
-NO_ID = f'"alice" at "roles.t.users.0" is not a Slack id. {STARTS}'
+NO_ID = f'Role "t": "alice" in "users" is not a Slack id. {STARTS}'
 SEE = "See the example policy for what it may be."
 HEAD = 'workspaces = ["T0HOME"]\n[roles.t]\nusers = ["U0A"]\n'
 
@@ -41,13 +41,13 @@ def test_policy_has_one_digest_whatever_its_layout():
         ("workspaces = [", "The policy is not valid TOML: @TOML@. Mend that line."),
         (
             HEAD + RULE + "askk = 1",
-            'The policy has an unknown key "rule.0.askk". Did you mean ask?',
+            'Rule "r" has an unknown key "askk". Did you mean ask?',
         ),
         (
             "worspaces = []\n" + HEAD + RULE,
             'The policy has an unknown key "worspaces". Did you mean workspaces?',
         ),
-        (HEAD, 'The policy lacks "rule". Add it; nothing has a default.'),
+        (HEAD, "The policy has no list of rules. Begin each with [[rule]]."),
         (
             HEAD + RULE.replace('ask = ["t"]', 'ask = ["tt"]'),
             'Rule "r" names the role "tt", which is not defined. Did you mean t?',
@@ -70,15 +70,15 @@ def test_policy_has_one_digest_whatever_its_layout():
         ),
         (
             HEAD + RULE.replace('roles = ["t"] }', 'roles = ["t"], count = 0 }'),
-            f'"rule.0.approve.0.count" is wrong: Input should be greater than or equal to 1. {SEE}',
+            f'Rule "r", seat 1: "count" must be at least 1. {SEE}',
         ),
         (
             HEAD + RULE + "request_ttl_min = 90",
-            f'"rule.0.request_ttl_min" is wrong: Input should be less than or equal to 60. {SEE}',
+            f'Rule "r": "request_ttl_min" must be at most 60. {SEE}',
         ),
         (
             HEAD + RULE.replace('{ roles = ["t"] }', '{ roles = ["t"], cuont = 2 }'),
-            'The policy has an unknown key "rule.0.approve.0.cuont". Did you mean count?',
+            'Rule "r", seat 1 has an unknown key "cuont". Did you mean count?',
         ),
     ],
     ids=[
@@ -106,11 +106,10 @@ def test_wrong_policy_names_the_thing_and_the_remedy(text: str, said: str):
     assert str(caught.value) == said
 
 
-TOO_FEW = "Tuple should have at least 1 item after validation, not 0"
 WRONG: dict[str, tuple[str, str]] = {
     "misspelt table": (
         HEAD + RULE.replace("[[rule]]", "[[rules]]"),
-        'The policy has an unknown key "rules". Did you mean rule?',
+        'The policy has an unknown key "rules". Did you mean rule or roles?',
     ),
     "misspelt workspaces": (
         (HEAD + RULE).replace("workspaces", "workspace"),
@@ -118,23 +117,23 @@ WRONG: dict[str, tuple[str, str]] = {
     ),
     "misspelt key of a role": (
         HEAD.replace("users", "user") + RULE,
-        'The policy has an unknown key "roles.t.user". Did you mean users?',
+        'Role "t" has an unknown key "user". Did you mean users?',
     ),
     "no workspaces": (
         HEAD.replace('"T0HOME"', "") + RULE,
-        f'"workspaces" is wrong: {TOO_FEW}. {SEE}',
+        f'The policy: "workspaces" must not be empty. {SEE}',
     ),
     "workspaces left out": (
         HEAD.replace('workspaces = ["T0HOME"]', "") + RULE,
-        'The policy lacks "workspaces". Add it; nothing has a default.',
+        'The policy lacks "workspaces". Add it.',
     ),
     "workspace id": (
         HEAD.replace("T0HOME", "home") + RULE,
-        f'"home" at "workspaces.0" is not a Slack id. {STARTS}',
+        f'The policy: "home" in "workspaces" is not a Slack id. {STARTS}',
     ),
     "group id": (
         HEAD.replace('users = ["U0A"]', 'groups = ["@risk"]') + RULE,
-        f'"@risk" at "roles.t.groups.0" is not a Slack id. {STARTS}',
+        f'Role "t": "@risk" in "groups" is not a Slack id. {STARTS}',
     ),
     "roles of nobody": (
         HEAD.replace('["U0A"]', "[]") + RULE,
@@ -142,23 +141,23 @@ WRONG: dict[str, tuple[str, str]] = {
     ),
     "no roles": (
         'workspaces = ["T0HOME"]\n[roles]\n' + RULE,
-        f'"roles" is wrong: Dictionary should have at least 1 item after validation, not 0. {SEE}',
+        f'The policy: "roles" must not be empty. {SEE}',
     ),
     "rule without ask": (
         HEAD + RULE.replace('ask = ["t"]\n', ""),
-        'The policy lacks "rule.0.ask". Add it; nothing has a default.',
+        'Rule "r" lacks "ask". Add it.',
     ),
     "rule that nobody may ask": (
         HEAD + RULE.replace('ask = ["t"]', "ask = []"),
-        f'"rule.0.ask" is wrong: {TOO_FEW}. {SEE}',
+        f'Rule "r": "ask" must not be empty. {SEE}',
     ),
     "rule without approve": (
         HEAD + RULE.replace('approve = [{ roles = ["t"] }]\n', ""),
-        'The policy lacks "rule.0.approve". Add it; nothing has a default.',
+        'Rule "r" lacks "approve". Add it.',
     ),
     "rule without name": (
         HEAD + RULE.replace('name = "r"', 'name = ""'),
-        f'"rule.0.name" is wrong: String should have at least 1 character. {SEE}',
+        f'Rule 1: "name" must not be empty. {SEE}',
     ),
     "machine on a seat": (
         HEAD + RULE.replace('roles = ["t"]', 'roles = ["machine:grafana"]'),
@@ -166,47 +165,87 @@ WRONG: dict[str, tuple[str, str]] = {
     ),
     "seat without roles": (
         HEAD + RULE.replace('roles = ["t"]', "roles = []"),
-        f'"rule.0.approve.0.roles" is wrong: {TOO_FEW}. {SEE}',
+        f'Rule "r", seat 1: "roles" must not be empty. {SEE}',
+    ),
+    "second seat of the second rule": (
+        HEAD + RULE + RULE.replace('"r"', '"s"').replace("}]", '}, { roles = ["t"], count = 0 }]'),
+        f'Rule "s", seat 2: "count" must be at least 1. {SEE}',
+    ),
+    "seat that is no table": (
+        HEAD + RULE.replace('[{ roles = ["t"] }]', '["t"]'),
+        f'Rule "r", seat 1 must be a table. {SEE}',
+    ),
+    "approve that is no list": (
+        HEAD + RULE.replace('[{ roles = ["t"] }]', '"t"'),
+        f'Rule "r": "approve" must be a list: […]. {SEE}',
+    ),
+    "rule without a name": (
+        HEAD + RULE + RULE.replace('name = "r"\n', ""),
+        'Rule 2 lacks "name". Add it.',
+    ),
+    "rule that is no table": (
+        f"rule = [1]\n{HEAD}",
+        f"Rule 1 must be a table. {SEE}",
+    ),
+    "rule with a number for a name": (
+        HEAD + RULE.replace('"r"', "7"),
+        f'Rule 1: "name" must be text in quotes. {SEE}',
+    ),
+    "one rule for a list of rules": (
+        HEAD + RULE.replace("[[rule]]", "[rule]"),
+        "The policy has no list of rules. Begin each with [[rule]].",
+    ),
+    "tags that are no table": (
+        HEAD + RULE + 'tags = ["prod"]',
+        f'Rule "r": "tags" must be a table. {SEE}',
+    ),
+    "tag that is no text": (
+        HEAD + RULE + "tags = { env = 1 }",
+        f'Rule "r": "tags.env" must be text in quotes. {SEE}',
+    ),
+    "role that is no table": (
+        'workspaces = ["T0HOME"]\nroles = { t = 1 }\n' + RULE,
+        f'Role "t" must be a table. {SEE}',
     ),
     "count below 0": (
         HEAD + RULE.replace('"] }', '"], count = -1 }'),
-        f'"rule.0.approve.0.count" is wrong: Input should be greater than or equal to 1. {SEE}',
+        f'Rule "r", seat 1: "count" must be at least 1. {SEE}',
     ),
     "count above 10": (
         HEAD + RULE.replace('"] }', '"], count = 11 }'),
-        f'"rule.0.approve.0.count" is wrong: Input should be less than or equal to 10. {SEE}',
+        f'Rule "r", seat 1: "count" must be at most 10. {SEE}',
     ),
     "count in words": (
         HEAD + RULE.replace('"] }', '"], count = "2" }'),
-        f'"rule.0.approve.0.count" is wrong: Input should be a valid integer. {SEE}',
+        f'Rule "r", seat 1: "count" must be a whole number. {SEE}',
     ),
     "count true": (
         HEAD + RULE.replace('"] }', '"], count = true }'),
-        f'"rule.0.approve.0.count" is wrong: Input should be a valid integer. {SEE}',
+        f'Rule "r", seat 1: "count" must be a whole number. {SEE}',
     ),
     "ttl too short": (
         HEAD + RULE + "request_ttl_min = 1.9",
-        f'"rule.0.request_ttl_min" is wrong: Input should be greater than or equal to 2. {SEE}',
+        f'Rule "r": "request_ttl_min" must be at least 2. {SEE}',
     ),
     "consent too short": (
         HEAD + RULE + "consent_min = 0.5",
-        f'"rule.0.consent_min" is wrong: Input should be greater than or equal to 1. {SEE}',
+        f'Rule "r": "consent_min" must be at least 1. {SEE}',
     ),
     "consent too long": (
         HEAD + RULE + "consent_min = 61",
-        f'"rule.0.consent_min" is wrong: Input should be less than or equal to 60. {SEE}',
+        f'Rule "r": "consent_min" must be at most 60. {SEE}',
     ),
     "consent true": (
         HEAD + RULE + "consent_min = true",
-        f'"rule.0.consent_min" is wrong: Input should be a valid number. {SEE}',
+        f'Rule "r": "consent_min" must be a number. {SEE}',
     ),
     "membership too old": (
         "membership_max_age_s = 301\n" + HEAD + RULE,
-        f'"membership_max_age_s" is wrong: Input should be less than or equal to 300. {SEE}',
+        f'The policy: "membership_max_age_s" must be at most 300. {SEE}',
     ),
     "membership in words": (
         'membership_max_age_s = "60"\n' + HEAD + RULE,
-        f'"membership_max_age_s" is wrong: Input should be a valid number. {SEE}',
+        f'The policy: "membership_max_age_s" must be a number. {SEE}',
     ),
 }
 
@@ -268,6 +307,73 @@ def test_rule_for_every_account_matches_every_account():
     assert rule.matches(Account(name="mm", venue="bybit"))
     prod = model.Rule(name="r", accounts=("*",), tags={"env": "prod"}, ask=("t",), approve=())
     assert not prod.matches(Account(name="mm", venue="bybit"))
+
+
+COVERS = {
+    'accounts = ["*"]': "every account",
+    'accounts = ["*"]\ntags = { env = "prod" }': "env=prod",
+    'accounts = ["whale"]': "whale",
+    'venues = ["bybit", "paper"]\ntags = { env = "prod", desk = "mm" }': (
+        "bybit or paper, env=prod, desk=mm"
+    ),
+    'accounts = ["mm", "arb"]\nvenues = ["bybit"]': "mm or arb, bybit",
+}
+
+
+@pytest.mark.parametrize(("criteria", "said"), COVERS.items())
+def test_rule_says_in_words_which_accounts_it_covers(criteria: str, said: str):
+    policy = model.parse(HEAD + RULE.replace('accounts = ["*"]', criteria))
+    assert policy.rules[0].covers == said
+
+
+ACCOUNTS = (
+    Account(name="bybit-mm", venue="bybit", tags=(("env", "prod"),)),
+    Account(name="toy", venue="paper", tags=(("env", "test"),)),
+)
+IN_FULL = 'There are no patterns: write it in full, or accounts = ["*"] for all.'
+
+
+@pytest.mark.parametrize("criteria", ['accounts = ["*"]', 'accounts = ["toy", "bybit-mm"]'])
+def test_rule_whose_every_word_is_in_the_config_is_taken(criteria: str):
+    policy = model.parse(HEAD + RULE.replace('accounts = ["*"]', criteria))
+    model.check_accounts(policy, ACCOUNTS)
+    assert all(policy.rules[0].matches(account) for account in ACCOUNTS)
+
+
+@pytest.mark.parametrize(
+    ("criteria", "said"),
+    [
+        (
+            'accounts = ["toy", "bybit-mn"]',
+            'is for the account "bybit-mn", which is not in the config. Did you mean bybit-mm?',
+        ),
+        (
+            'accounts = ["bybit-m*"]',
+            f'is for the account "bybit-m*", which is not in the config. {IN_FULL}',
+        ),
+        (
+            'venues = ["bybit", "papr"]',
+            'is for the venue "papr", which is not in the config. Did you mean paper?',
+        ),
+        (
+            'tags = { env = "Prod" }',
+            'is for the tag "env=Prod", which is not in the config. Did you mean env=prod?',
+        ),
+        (
+            'tags = { zone = "eu" }',
+            'is for the tag "zone=eu", which is not in the config. Known: env=prod, env=test.',
+        ),
+        (
+            'venues = ["bybit"]\ntags = { env = "test" }',
+            "matches no account: none is bybit, env=test. Mend the rule, or delete it.",
+        ),
+    ],
+)
+def test_rule_that_names_what_no_account_is_is_refused(criteria: str, said: str):
+    policy = model.parse(HEAD + RULE.replace('accounts = ["*"]', criteria))
+    with pytest.raises(PolicyInvalid) as caught:
+        model.check_accounts(policy, ACCOUNTS)
+    assert str(caught.value) == f'Rule "r" {said}'
 
 
 def test_rule_wants_all_of_its_tags():
