@@ -17,4 +17,5 @@ ENV PATH=/opt/cancelall/bin:$PATH PYTHONUNBUFFERED=1
 # config.toml, the policy and the database live here: mount a volume.
 WORKDIR /var/lib/cancelall
 USER cancelall
-ENTRYPOINT ["cancelall", "serve"]
+ENTRYPOINT ["cancelall"]
+CMD ["serve"]

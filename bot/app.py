@@ -6,12 +6,13 @@ Owns start, stop and `supervise()`. Parts get what they need by argument; nothin
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,10 +23,13 @@ from adapters.contract import Venue
 from adapters.gate import Gate
 from bot import web
 from bot.config import Config
+from bot.domain.errors import BotError, ConfigError
 from bot.domain.limits import Limits
+from bot.domain.request import RequestState
 from bot.flow import decide, execute, tick
 from bot.flow.desk import Desk
-from bot.flow.execute import Means, Runner
+from bot.flow.execute import Runner
+from bot.flow.job import Means
 from bot.flow.ports import Clock, StoreDown
 from bot.flow.preview import Previewer
 from bot.keys import sealed
@@ -39,9 +43,6 @@ from bot.store import engine
 from bot.store.engine import Store
 
 logger = logging.getLogger(__name__)
-
-AGAIN_S = 1.0
-"""How long a background part that broke rests before it is started again."""
 
 Factory = Callable[[], Coroutine[Any, Any, None]]
 
@@ -89,9 +90,10 @@ class Parts:
     store: Store
     keys: SealedKeys
     client: AsyncWebClient
-    me: Identity
     venues: OpenVenues
     background: Background
+    changed: set[str] = field(default_factory=set)
+    """Requests that changed before we had met Slack."""
 
 
 class Background:
@@ -101,9 +103,17 @@ class Background:
         self._group = group
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def spawn(self, name: str, factory: Factory, *, again_s: float | None = None) -> None:
-        """Start work; with `again_s` it is started again whenever it ends or breaks."""
-        task = self._group.create_task(supervise(name, factory, again_s=again_s), name=name)
+    def spawn(
+        self,
+        name: str,
+        factory: Factory,
+        *,
+        again_s: float | None = None,
+        mend_s: float | None = None,
+    ) -> None:
+        """Start work, and start it again as `supervise` says."""
+        work = supervise(name, factory, again_s=again_s, mend_s=mend_s)
+        task = self._group.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -113,18 +123,27 @@ class Background:
             task.cancel()
 
 
-async def supervise(name: str, factory: Factory, *, again_s: float | None = None) -> None:
-    """Do the work; log a bug in it, and start it again if `again_s` says when."""
+async def supervise(
+    name: str, factory: Factory, *, again_s: float | None = None, mend_s: float | None = None
+) -> None:
+    """Do the work and log a bug in it.
+
+    With `again_s` it is started again whenever it ends or breaks, with `mend_s` only after it
+    broke.
+    """
     while True:
+        wait_s = again_s
         try:
             await factory()
         except StoreDown:
             logger.warning("store.unreachable", extra={"part": name})
+            wait_s = again_s or mend_s
         except Exception:
             logger.exception("part.failed", extra={"part": name})
-        if again_s is None:
+            wait_s = again_s or mend_s
+        if wait_s is None:
             return
-        await asyncio.sleep(again_s)
+        await asyncio.sleep(wait_s)
 
 
 @asynccontextmanager
@@ -141,6 +160,9 @@ async def _background() -> AsyncIterator[Background]:
 async def serving(config: Config) -> AsyncIterator[Serving]:
     """Run the bot until the context ends; then stop sending, flush, and give the leases back.
 
+    Runs that a process before this one left are taken up first, whatever Slack does; the context
+    is entered once Slack knows us and can reach us.
+
     Raises:
         ConfigError: something that it needs at start is missing or refuses.
         SecretError: the key source does not open.
@@ -152,7 +174,6 @@ async def serving(config: Config) -> AsyncIterator[Serving]:
         keys = await enter(sealed.open_keys(config.file.keys.file, config.passphrase))
         token = config.bot_token.get_secret_value()
         client = await enter(connection.open_client(token, config.file.slack.api_url))
-        me = await connection.identify(client)
         venues = OpenVenues(links=await _connect(config, stack))
         owner = secrets.token_hex(8)
         stack.push_async_callback(_let_go, store, owner)  # Runs once the runner has let go.
@@ -166,21 +187,51 @@ async def serving(config: Config) -> AsyncIterator[Serving]:
             store=store,
             keys=keys,
             client=client,
-            me=me,
             venues=venues,
             background=background,
         )
         people = _people(parts)
-        desk, presenter = _desk(parts, people, runner, owner)
-        slack = connection.build_app(client, config.signing_secret.get_secret_value(), me, token)
-        listeners.register(slack, _counter(parts, people, desk, presenter))
-        slack_part = config.file.slack
-        url = await enter(web.listening(web.build(slack), slack_part.host, slack_part.port))
-        background.spawn("resume", lambda: tick.resume(desk))
+        desk = _desk(parts, people, runner, owner)
         background.spawn("tick", lambda: tick.tick(desk), again_s=limits.tick_s)
-        background.spawn("heal", presenter.heal)
+        logger.info("runs.watched", extra={"accounts": len(config.accounts)})
+        try:
+            url = await enter(_at_slack(parts, people, desk))
+        except ConfigError as error:
+            logger.warning("start.refused", extra={"why": error.user_message})
+            await _runs_ended(parts)  # Whoever took our token away must not stop a run by it.
+            raise
         logger.info("bot.started", extra={"url": url, "accounts": len(config.accounts)})
         yield Serving(url=url, desk=desk)
+
+
+@asynccontextmanager
+async def _at_slack(parts: Parts, people: SlackPeople, desk: Desk) -> AsyncIterator[str]:
+    """Meet Slack, however long that takes, and listen to it; yields our base URL."""
+    slack_part, client, spawn = parts.config.file.slack, parts.client, parts.background.spawn
+    me = await connection.identify(client)
+    presenter = _presenter(parts, desk, me)
+    slack = connection.build_app(
+        client, parts.config.signing_secret.get_secret_value(), me, str(client.token)
+    )
+    listeners.register(slack, _counter(parts, people, desk, presenter, me))
+    async with web.listening(web.build(slack), slack_part.host, slack_part.port) as url:
+        desk.changed = presenter.changed
+        for request_id in parts.changed:
+            presenter.changed(request_id)
+        spawn("heal", presenter.heal, mend_s=parts.limits.tick_s)
+        incident = slack_part.incident_channel
+        spawn("channel", lambda: connection.check_channel(client, incident))
+        yield url
+
+
+async def _runs_ended(parts: Parts) -> None:
+    """Wait until no run is left; the tick ends each, at the latest after its consent."""
+    while True:
+        with contextlib.suppress(StoreDown):
+            requests = await parts.store.requests.open_requests()
+            if all(request.state is not RequestState.RUNNING for request in requests):
+                return
+        await asyncio.sleep(parts.limits.tick_s)
 
 
 async def _let_go(store: Store, owner: str) -> None:
@@ -195,7 +246,13 @@ async def _let_go(store: Store, owner: str) -> None:
 async def _connect(config: Config, stack: AsyncExitStack) -> dict[tuple[str, str], Venue]:
     """Open every venue that an account names; none needs to answer for the bot to start."""
     state_dir = config.file.state.dir
-    state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            user_message=f"The folder {state_dir} cannot be made: {error.strerror}.",
+            remedy="Point dir under [state] at a folder that this user may write.",
+        ) from None
     kinds = registry.venues()
     gates = {name: Gate(kinds[name].address) for name, _ in config.settings}
     links: dict[tuple[str, str], Venue] = {}
@@ -212,16 +269,16 @@ def _people(parts: Parts) -> SlackPeople:
     return SlackPeople(
         client=parts.client,
         clock=parts.clock,
-        groups=frozenset(group for role in roles for group in role.groups),
+        named=frozenset(user for role in roles for user in role.users),
         call_s=parts.limits.people_call_s,
     )
 
 
-def _desk(parts: Parts, people: SlackPeople, runner: Runner, owner: str) -> tuple[Desk, Presenter]:
-    """Join the desk and its presenter, each of which tells the other."""
+def _desk(parts: Parts, people: SlackPeople, runner: Runner, owner: str) -> Desk:
     config = parts.config
-    desk = Desk(
+    return Desk(
         store=parts.store.requests,
+        journal=parts.store.journal,
         people=people,
         venues=parts.venues,
         runner=runner,
@@ -231,22 +288,26 @@ def _desk(parts: Parts, people: SlackPeople, runner: Runner, owner: str) -> tupl
         policy=config.policy,
         policy_text=config.policy_text,
         owner=owner,
-        changed=lambda request_id: presenter.changed(request_id),  # noqa: PLW0108 - made below
+        changed=parts.changed.add,
     )
+
+
+def _presenter(parts: Parts, desk: Desk, me: Identity) -> Presenter:
     around = Surroundings(
         client=parts.client,
         shown=parts.store.requests,
         messages=parts.store.messages,
         clock=parts.clock,
-        incident_channel=config.file.slack.incident_channel,
-        workspace_url=parts.me.url,
+        incident_channel=parts.config.file.slack.incident_channel,
+        workspace_url=me.url,
         judge=lambda request, votes: decide.judge(desk, request, votes),
     )
-    presenter = Presenter(around, parts.background.spawn)
-    return desk, presenter
+    return Presenter(around, parts.background.spawn)
 
 
-def _counter(parts: Parts, people: SlackPeople, desk: Desk, presenter: Presenter) -> Counter:
+def _counter(
+    parts: Parts, people: SlackPeople, desk: Desk, presenter: Presenter, me: Identity
+) -> Counter:
     slack = parts.config.file.slack
     return Counter(
         desk=desk,
@@ -257,17 +318,41 @@ def _counter(parts: Parts, people: SlackPeople, desk: Desk, presenter: Presenter
         ),
         client=parts.client,
         spawn=parts.background.spawn,
-        team_id=parts.me.team_id,
+        team_id=me.team_id,
         incident_channel=slack.incident_channel,
         channels=frozenset({slack.incident_channel, *slack.channels}),
     )
 
 
 async def serve(config: Config) -> None:
-    """Run the bot until the process is told to stop."""
+    """Run the bot until the process is told to stop.
+
+    Raises:
+        ConfigError: something that it needs at start is missing or refuses.
+        SecretError: the key source does not open.
+    """
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stopped.set)
+    try:
+        async with asyncio.TaskGroup() as group:
+            bot = group.create_task(_serve_on(config))
+            await stopped.wait()
+            bot.cancel()
+    except BaseExceptionGroup as failed:
+        raise _plain(failed) from None
+
+
+async def _serve_on(config: Config) -> None:
     async with serving(config):
-        await stopped.wait()
+        await asyncio.Event().wait()
+
+
+def _plain(failed: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Take an error that a person can act on out of the task groups that it left through."""
+    for inner in failed.exceptions:
+        found = _plain(inner) if isinstance(inner, BaseExceptionGroup) else inner
+        if isinstance(found, BotError):
+            return found
+    return failed

@@ -37,11 +37,12 @@ def serve(config: Path) -> None:
 
 @cancelall.command()
 @click.option("--seed", type=int, help="Repeat a run to the fault.")
-def demo(seed: int | None) -> None:
+@click.option("--keep", type=click.Path(path_type=Path), help="A new folder for its files.")
+def demo(seed: int | None, keep: Path | None) -> None:
     """Play the main job in a sandbox; the exit status comes from the books."""
     from bot import demo as demos
 
-    sys.exit(asyncio.run(demos.play(seed)))
+    sys.exit(asyncio.run(demos.play(seed, keep)))
 
 
 @cancelall.group()
@@ -68,8 +69,10 @@ def seal_key(name: str, file: Path, passphrase_file: Path | None) -> None:
         text = click.prompt(ask, hide_input=True, err=True)
     else:
         text = sys.stdin.read()
-    sealed.seal(file, name, _document(text), passphrase)
-    click.echo(f"Sealed {name} in {file}.")
+    fields = _fields(text)
+    document = SecretStr(json.dumps(fields))
+    done = "Replaced" if sealed.seal(file, name, document, passphrase) else "Sealed"
+    click.echo(f"{done} {name} in {file}. Fields: {', '.join(fields)}.")
 
 
 @keys.command("list")
@@ -88,22 +91,41 @@ def _passphrase(file: Path | None, *, is_new: bool) -> SecretStr:
 
     if file is not None:
         return configs.secret(SecretAt(file=file), "--passphrase-file")
+    if not sys.stdin.isatty() and not _has_terminal():  # What is piped in is the document.
+        raise ConfigError(
+            user_message="There is no terminal to ask for the passphrase on.",
+            remedy="Give it by --passphrase-file.",
+        )
     asked = click.prompt("Passphrase", hide_input=True, confirmation_prompt=is_new, err=True)
     return SecretStr(asked)
 
 
-def _document(text: str) -> SecretStr:
-    """Check that a document is a JSON object, without showing it."""
+def _has_terminal() -> bool:
+    try:
+        Path("/dev/tty").open().close()
+    except OSError:
+        return False
+    return True
+
+
+def _fields(text: str) -> dict[str, str]:
+    """Check that a document is a JSON object of texts, without showing it.
+
+    Which fields it needs only its venue knows.
+    """
     try:
         found = json.loads(text)
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise ConfigError(
-            user_message="The document is not a JSON object.",
-            remedy='Give {"api_key": "…", "api_secret": "…"}.',
-        )
-    return SecretStr(json.dumps(found))
+        raise _no_document("The document is not a JSON object.")
+    if not found or not all(value and isinstance(value, str) for value in found.values()):
+        raise _no_document("The document must hold fields, each a text that is not empty.")
+    return found
+
+
+def _no_document(why: str) -> ConfigError:
+    return ConfigError(user_message=why, remedy='Give {"api_key": "…", "api_secret": "…"}.')
 
 
 def main() -> NoReturn:

@@ -11,6 +11,8 @@ import secrets
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -18,6 +20,7 @@ from pydantic import SecretStr
 from bot import app, telemetry
 from bot import config as configs
 from bot.config import Config
+from bot.domain.errors import ConfigError
 from bot.keys import sealed
 from bot.sandbox import story as stories
 from bot.sandbox import world as worlds
@@ -73,21 +76,21 @@ base_url = "{venue_url}"
 """
 
 
-async def play(seed: int | None) -> int:
-    """Play the story once.
+async def play(seed: int | None, keep: Path | None) -> int:
+    """Play the story once; its files stay in the folder `keep`, if there is one.
 
     Returns:
         0 only if every book, asked directly, is empty and the report said FLAT.
+
+    Raises:
+        ConfigError: the folder cannot be made.
     """
     chosen = secrets.randbelow(1000) if seed is None else seed
     began = time.monotonic()
-    with (
-        tempfile.TemporaryDirectory(prefix="cancelall-demo-") as folder,
-        (Path(folder) / "bot.log").open("w") as log,
-    ):
+    with _folder(keep) as folder, (folder / "bot.log").open("w") as log:
         telemetry.configure(log, level=logging.INFO)
         async with worlds.open_world(chosen) as world:
-            config = set_up(world, Path(folder))
+            config = set_up(world, folder)
             is_flat = await _play(world, config)
             left = world.total()
     seconds = time.monotonic() - began
@@ -98,6 +101,22 @@ async def play(seed: int | None) -> int:
     )
     _say(f"Next: make demo SEED={chosen + 1}   make test   README.md, going to production")
     return 0 if report == "FLAT" else 1
+
+
+@contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    if keep is None:
+        with tempfile.TemporaryDirectory(prefix="cancelall-demo-") as name:
+            yield Path(name)
+        return
+    try:
+        keep.mkdir(mode=0o700)
+    except OSError as error:
+        raise ConfigError(
+            user_message=f"The folder {keep} cannot be made: {error.strerror}.",
+            remedy="Name a new one in a folder of yours.",
+        ) from None
+    yield keep
 
 
 async def _play(world: World, config: Config) -> bool:
@@ -112,12 +131,11 @@ async def _play(world: World, config: Config) -> bool:
 
 def set_up(world: World, folder: Path) -> Config:
     """Write policy, config, secrets and sealed keys as an operator would, and load them."""
-    words = secrets.token_urlsafe(12)
-    passphrase = SecretStr(words)
+    passphrase = SecretStr(worlds.PASSPHRASE)
     _write(folder / "policy.toml", POLICY)
     _write(folder / "slack.token", world.workspace.app.bot_token)
     _write(folder / "slack.signing", world.workspace.app.signing_secret)
-    _write(folder / "passphrase", words)
+    _write(folder / "passphrase", worlds.PASSPHRASE)
     text = CONFIG.format(api_url=world.api_url, incident=worlds.INCIDENT)
     for account in world.accounts:
         text += ACCOUNT.format(name=account.name, uid=account.uid, venue_url=world.venue_url)

@@ -6,12 +6,15 @@ raw body first.
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from aiohttp import web
 from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
 from slack_bolt.async_app import AsyncApp
+
+from bot.domain.errors import ConfigError
 
 BODY_BYTES_MAX = 512 * 1024
 """Slack's payloads carry the whole message; ours are far smaller."""
@@ -34,13 +37,28 @@ def build(slack: AsyncApp) -> web.Application:
 
 @asynccontextmanager
 async def listening(app: web.Application, host: str, port: int) -> AsyncIterator[str]:
-    """Listen until the context ends; yields the base URL with the port that was taken."""
+    """Listen until the context ends; yields the base URL with the port that was taken.
+
+    Raises:
+        ConfigError: host and port are not ours to listen on.
+    """
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port)
-        await site.start()
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except (OSError, ValueError) as error:
+            raise _refusal(host, port, error) from None
         taken = runner.addresses[0][1]
         yield f"http://{host}:{taken}"
     finally:
         await runner.cleanup()
+
+
+def _refusal(host: str, port: int, error: Exception) -> ConfigError:
+    number = error.errno if isinstance(error, OSError) else None
+    why = os.strerror(number) if number and number > 0 else str(error)  # Below 0: no such host.
+    return ConfigError(
+        user_message=f"Cannot listen on {host} port {port}: {why}.",
+        remedy="Check host and port under [slack], and that no other process listens there.",
+    )

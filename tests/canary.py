@@ -21,6 +21,7 @@ CANARIES = (
     "SANDBOXOPT0003",
     "xoxb-sandbox-token",
     "sandbox-signing-secret",
+    "sandbox passphrase 0001",
 )
 """Every secret of the sandbox's desk; API keys count, for they name an account."""
 MEANT = frozenset({"slack.token", "slack.signing", "passphrase"})

@@ -1,10 +1,16 @@
 """The search for leaked secrets finds them."""
 
+import logging
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from bot.sandbox import world as worlds
+from bot.sandbox.slack.records import App
 from tests import canary
+from tests.fakes import desk as desks
 
 ROOT = Path(__file__).parents[1]
 
@@ -37,3 +43,31 @@ def test_what_is_planted_in_a_database_is_found(tmp_path: Path):
     folder.mkdir()
     (folder / "cancelall.db").write_bytes(b"\x00" + canary.CANARIES[3].encode())
     assert canary.leaks(folder) == ["cancelall.db holds SANDBOXM…"]
+
+
+@pytest.mark.parametrize("level", [logging.DEBUG, logging.INFO])
+def test_planted_leak_in_a_raw_log_record_is_found(tmp_path: Path, level: int):
+    """As a part would log it, in a field that no redaction knows."""
+    with desks.kept_log(tmp_path):
+        log = logging.getLogger("bot.flow.execute")
+        log.log(level, "key.read", extra={"doc": canary.CANARIES[0]})
+    assert canary.leaks(tmp_path) == ["bot.log holds sandbox-…"]
+
+
+def test_planted_leak_in_what_a_process_logs_is_found(tmp_path: Path):
+    script = (
+        "import logging, sys; from bot import telemetry; telemetry.configure(sys.stderr); "
+        f"logging.getLogger('bot.x').info('key.read', extra={{'doc': '{canary.CANARIES[0]}'}})"
+    )
+    with (tmp_path / "serve-0.log").open("wb") as log:
+        subprocess.run([sys.executable, "-c", script], stderr=log, check=True)
+    assert canary.leaks(tmp_path) == ["serve-0.log holds sandbox-…"]
+
+
+def test_each_planted_secret_of_the_sandbox_is_found(tmp_path: Path):
+    secrets = [worlds.PASSPHRASE, App().bot_token, App().signing_secret]
+    for account in worlds.ACCOUNTS:
+        secrets += [account.api_key, account.secret, account.read_key, account.read_secret]
+    for secret in filter(None, secrets):
+        (tmp_path / "x.txt").write_text(secret)
+        assert canary.leaks(tmp_path), secret

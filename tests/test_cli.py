@@ -9,10 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 from pydantic import SecretStr
 
-from bot import cli
 from bot.keys import sealed
 
 MM = '{"api_key": "canary-1", "api_secret": "canary-2"}'
@@ -32,6 +30,7 @@ def run(
         text=True,
         check=False,
         timeout=30,
+        start_new_session=True,  # No terminal, wherever the tests run.
     )
     assert "canary" not in ran.stdout + ran.stderr
     return ran.returncode, ran.stdout, ran.stderr
@@ -50,7 +49,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_sealed_document_is_listed_by_name(folder: Path):
-    assert run(folder, *SEAL, typed=MM) == (0, "Sealed venues/bybit-mm in keys.sealed.\n", "")
+    said = "venues/bybit-mm in keys.sealed. Fields: api_key, api_secret.\n"
+    assert run(folder, *SEAL, typed=MM) == (0, f"Sealed {said}", "")
+    assert run(folder, *SEAL, typed=MM) == (0, f"Replaced {said}", "")
     assert run(folder, "keys", "list") == (0, "venues/bybit-mm\nvenues/old\n", "")
 
 
@@ -87,6 +88,41 @@ def test_a_document_that_is_no_json_object_is_refused_unseen(folder: Path, docum
     )
 
 
+@pytest.mark.parametrize(
+    "document", ["{}", '{"api_key": ""}', '{"api_key": 1}', '{"api_key": {"canary": "x"}}']
+)
+def test_a_document_without_texts_is_refused_unseen(folder: Path, document: str):
+    assert run(folder, *SEAL, typed=document) == (
+        78,
+        "",
+        (
+            "error: The document must hold fields, each a text that is not empty. "
+            'Give {"api_key": "…", "api_secret": "…"}.\n'
+        ),
+    )
+
+
+@pytest.mark.parametrize("name", ["", "Bad Name ü", "a\nb"])
+def test_what_cannot_be_a_name_is_refused(folder: Path, name: str):
+    assert run(folder, *SEAL[:2], name, *SEAL[3:], typed=MM) == (
+        78,
+        "",
+        (
+            f'error: "{name}" cannot be a name. '
+            "Use letters, digits and - _ / . only, such as venues/bybit-mm.\n"
+        ),
+    )
+
+
+def test_without_a_terminal_the_passphrase_must_be_in_a_file(folder: Path):
+    """Else the document that is piped in would be taken for it."""
+    assert run(folder, *SEAL[:3], typed=MM) == (
+        78,
+        "",
+        "error: There is no terminal to ask for the passphrase on. Give it by --passphrase-file.\n",
+    )
+
+
 def test_a_passphrase_file_that_others_reach_is_refused(folder: Path):
     (folder / "passphrase").chmod(0o644)
 
@@ -118,6 +154,22 @@ def test_listing_a_file_that_is_not_there_says_how_to_make_it(folder: Path):
     )
 
 
+def test_a_folder_is_no_sealed_file(folder: Path):
+    assert run(folder, "keys", "list", "--file", ".") == (
+        78,
+        "",
+        "error: . cannot be read: Is a directory. Check the path.\n",
+    )
+
+
+def test_the_demo_keeps_its_files_in_a_new_folder_only(folder: Path):
+    assert run(folder, "demo", "--keep", ".") == (
+        78,
+        "",
+        "error: The folder . cannot be made: File exists. Name a new one in a folder of yours.\n",
+    )
+
+
 def test_serving_without_a_config_says_so_in_one_line(folder: Path):
     assert run(folder, "serve") == (
         78,
@@ -129,37 +181,11 @@ def test_serving_without_a_config_says_so_in_one_line(folder: Path):
     )
 
 
-def test_a_passphrase_that_is_asked_for_is_not_shown(folder: Path):
-    typed = f"canary passphrase\n{MM}"
-    words = ["keys", "seal", "venues/bybit-mm", "--file", str(folder / "keys.sealed")]
-
-    ran = CliRunner().invoke(cli.cancelall, words, input=typed)
-
-    assert (ran.exit_code, ran.stderr) == (0, "Passphrase: \n")
-    assert ran.stdout == f"Sealed venues/bybit-mm in {folder}/keys.sealed.\n"
-    assert sealed.names(folder / "keys.sealed") == ["venues/bybit-mm", "venues/old"]
-
-
-def test_the_passphrase_of_a_new_file_is_asked_for_twice(folder: Path):
-    """A slip of the finger would lock every key away, on the night they are needed."""
-    typed = f"canary\ncanari\ncanary\ncanary\n{MM}"
-    words = ["keys", "seal", "venues/bybit-mm", "--file", str(folder / "new.sealed")]
-
-    ran = CliRunner().invoke(cli.cancelall, words, input=typed)
-
-    assert ran.exit_code == 0
-    assert ran.stderr == (
-        "Passphrase: \nRepeat for confirmation: \n"
-        "Error: The two entered values do not match.\n"
-        "Passphrase: \nRepeat for confirmation: \n"
-    )
-    assert sealed.names(folder / "new.sealed") == ["venues/bybit-mm"]
-
-
-def test_a_document_pasted_into_a_terminal_does_not_stay_on_it(folder: Path):
+def type_into(folder: Path, words: tuple[str, ...], *lines: str) -> tuple[str, str, bool]:
+    """Answer prompt after prompt on a terminal; return output, prompts, and if anything echoed."""
     ours, theirs = pty.openpty()
     with subprocess.Popen(
-        [sys.executable, "-m", "bot", *SEAL],
+        [sys.executable, "-m", "bot", *words],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
         stdin=theirs,
@@ -167,19 +193,48 @@ def test_a_document_pasted_into_a_terminal_does_not_stay_on_it(folder: Path):
         stderr=subprocess.PIPE,
         start_new_session=True,
     ) as program:
-        asked = b""
-        while not asked.endswith(b'"}: '):  # What is typed before the prompt would be dropped.
-            letter = program.stderr.read(1)
-            assert letter, asked
-            asked += letter
-        os.write(ours, f"{MM}\n".encode())
-        out, _ = program.communicate(timeout=30)
+        asked = ""
+        for line in lines:  # What is typed before its prompt would be dropped.
+            while not asked.endswith(("Passphrase: ", "confirmation: ", '"}: ')):
+                letter = program.stderr.read(1).decode(errors="replace")
+                assert letter, asked
+                asked += letter
+            asked += "| "
+            os.write(ours, f"{line}\n".encode())
+        out, rest = program.communicate(timeout=30)
     echoed, _, _ = select.select([ours], [], [], 0)
     os.close(theirs)
     os.close(ours)
+    assert program.returncode == 0
+    return out.decode(), asked + rest.decode(), bool(echoed)
 
-    assert out == b"Sealed venues/bybit-mm in keys.sealed.\n"
-    assert echoed == []
+
+def test_a_document_pasted_into_a_terminal_does_not_stay_on_it(folder: Path):
+    out, _, is_echoed = type_into(folder, SEAL, MM)
+
+    assert out == "Sealed venues/bybit-mm in keys.sealed. Fields: api_key, api_secret.\n"
+    assert not is_echoed
+
+
+def test_a_passphrase_that_is_asked_for_is_not_shown(folder: Path):
+    out, asked, is_echoed = type_into(folder, SEAL[:3], "canary passphrase", MM)
+
+    assert out == "Sealed venues/bybit-mm in keys.sealed. Fields: api_key, api_secret.\n"
+    assert asked.startswith("Passphrase: | ")
+    assert "canary" not in asked
+    assert not is_echoed
+    assert sealed.names(folder / "keys.sealed") == ["venues/bybit-mm", "venues/old"]
+
+
+def test_the_passphrase_of_a_new_file_is_asked_for_twice(folder: Path):
+    """A slip of the finger would lock every key away, on the night they are needed."""
+    words = (*SEAL[:3], "--file", "new.sealed")
+
+    _, asked, _ = type_into(folder, words, "canary", "canari", "canary", "canary", MM)
+
+    assert asked.count("Repeat for confirmation: ") == 2
+    assert "Error: The two entered values do not match." in asked
+    assert sealed.names(folder / "new.sealed") == ["venues/bybit-mm"]
 
 
 def test_a_secret_cannot_be_given_as_an_argument(folder: Path):

@@ -7,25 +7,28 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 
-def play(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "bot", "demo", *arguments],
+def play(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Play it, and leave its files and what it printed for the canary search."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bot", "demo", "--keep", str(folder / "demo"), *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
+    (folder / "printed.txt").write_text(done.stdout + done.stderr)
+    return done
 
 
-def test_demo_tells_the_whole_story_and_ends_with_empty_books():
-    done = play("--seed", "7")
+def test_demo_tells_the_whole_story_and_ends_with_empty_books(tmp_path: Path):
+    done = play(tmp_path, "--seed", "7")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
     for line in (
         "1,764 orders rest on 3 accounts at Bybit.",
         "seed 7: on bybit-mm, the replies to two cancels are lost on the way.",
-        "Dry run: 1,176 open orders, 1 account unknown. No cancel was sent.",
+        "1,176 open orders, 1 account unknown. No cancel was sent.",
         "alice asked for this: somebody else must approve.",
         "gina is a guest here.",
         "mallory is not of our workspace.",
@@ -36,3 +39,6 @@ def test_demo_tells_the_whole_story_and_ends_with_empty_books():
         "Next: make demo SEED=8   make test",
     ):
         assert line in done.stdout, line
+    assert done.stdout.count("Not seen by cancelall") == 1
+    assert done.stdout.count('"Accepted" may exceed "before"') == 1
+    assert len(done.stdout.splitlines()) <= 75

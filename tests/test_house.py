@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -89,6 +90,27 @@ PLANTED: list[tuple[Rule, dict[str, str], str]] = [
         "Dockerfile names --index" + "-url",
     ),
     (
+        house.error_code_twice,
+        {
+            "adapters/x.py": "class A:\n    code: str = field(default='x', init=False)\n",
+            "bot/x.py": "class B:\n    code = 'x'\n",
+        },
+        'bot/x.py: B has the code "x" of adapters/x.py: A',
+    ),
+    (
+        house.config_key_untold,
+        {"bot/config.py": "class SlackPart:\n    host: str\n", "README.md": "host = 1"},
+        "bot/config.py: SlackPart.host is not in the README",
+    ),
+    (
+        house.config_key_untold,
+        {
+            "adapters/x.py": "class XSettings:\n    url: str\n",
+            "README.md": "```toml\nurls = 1\n```\n",
+        },
+        "adapters/x.py: XSettings.url is not in the README",
+    ),
+    (
         house.patched_test,
         {"tests/test_x.py": "from unittest.mock import MagicMock\n"},
         "tests/test_x.py:1: unittest.mock",
@@ -102,6 +124,11 @@ PLANTED: list[tuple[Rule, dict[str, str], str]] = [
         house.toothless_test,
         {"tests/test_x.py": "def test_it_runs():\n    run()\n"},
         "tests/test_x.py:1: test_it_runs asserts nothing",
+    ),
+    (
+        house.toothless_test,
+        {"tests/test_x.py": "def run(): ...\ndef test_it_runs():\n    run()\n"},
+        "tests/test_x.py:2: test_it_runs asserts nothing",
     ),
 ]
 
@@ -118,10 +145,25 @@ ALLOWED: list[tuple[Rule, dict[str, str]]] = [
         house.forbidden_word,
         {"bot/x.py": "reply.items()\nasyncio.handle\ndatabase = base64_text = 1\n"},
     ),
+    (
+        house.error_code_twice,
+        {"bot/x.py": "class A:\n    code = 'x'\nclass B:\n    code: int\nclass C:\n    c = 'x'\n"},
+    ),
+    (
+        house.config_key_untold,
+        {
+            "bot/config.py": "class File:\n    slack: int\n    file: str\n    dir: str\n",
+            "README.md": "```toml\n[slack]\nkey = { file = 1 }\n# dir = 2\n```\n",
+        },
+    ),
     (house.patched_test, {"tests/test_x.py": "monkeypatch.setenv('A', 'b')\n"}),
     (
         house.toothless_test,
         {"tests/test_x.py": "def test_x():\n with pytest.raises(E): f()\n"},
+    ),
+    (
+        house.toothless_test,
+        {"tests/test_x.py": "def is_lost():\n assert f()\ndef test_x():\n is_lost()\n"},
     ),
 ]
 
@@ -173,8 +215,20 @@ def test_the_two_broad_excepts_still_exist() -> None:
         assert f"def {function}(" in (ROOT / file).read_text(encoding="utf-8")
 
 
+def test_no_adapter_is_left_out_of_the_contract_that_keeps_venues_apart() -> None:
+    """All but the vocabulary and the registry, also the module that came last."""
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    (contract,) = (c for c in tools["importlinter"]["contracts"] if c["id"] == "venues")
+    modules = {f"adapters.{path.stem}" for path in (ROOT / "adapters").glob("[!_]*.py")}
+    allowed = {"adapters.contract", "adapters.registry"}
+    assert set(contract["forbidden_modules"]) == modules - allowed
+    parts = {path.stem for path in (ROOT / "bot").iterdir() if not path.name.startswith("_")}
+    outside = {"app", "cli", "demo", "sandbox"}  # The root and what stands above or apart.
+    assert set(contract["source_modules"]) == {f"bot.{part}" for part in parts - outside}
+
+
 def test_the_image_installs_what_the_lock_pins_as_an_unprivileged_user() -> None:
     image = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     assert "--require-hashes" in image
     assert re.search(r"^USER (?!root)\w+", image, re.MULTILINE)
-    assert 'ENTRYPOINT ["cancelall", "serve"]' in image
+    assert image.endswith('ENTRYPOINT ["cancelall"]\nCMD ["serve"]\n')

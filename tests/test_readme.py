@@ -4,7 +4,12 @@ import re
 import shutil
 from pathlib import Path
 
+import click
+import pytest
+
 from adapters import registry
+from adapters.bybit import BybitCredentials
+from bot import cli
 from bot import config as configs
 from bot.domain import command as commands
 from policies import model
@@ -13,17 +18,19 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
 
-def test_config_of_the_readme_loads_beside_the_example_policy(tmp_path: Path):
+@pytest.mark.parametrize("hidden", [r"^$", r"^# (?=\w+ = )"], ids=["as it is", "all of it"])
+def test_config_of_the_readme_loads_beside_the_example_policy(tmp_path: Path, hidden: str):
+    """Also with every line that stands behind a `#`."""
     block = re.search(r"```toml\n(.*?)```", README, re.DOTALL)
     assert block is not None
-    (tmp_path / "config.toml").write_text(block[1])
+    (tmp_path / "config.toml").write_text(re.sub(hidden, "", block[1], flags=re.MULTILINE))
     shutil.copy(Path(model.__file__).with_name("policy.toml"), tmp_path)
     passphrase = tmp_path / "passphrase"
     passphrase.touch(mode=0o600)
     passphrase.write_text("x")
     tokens = {"SLACK_BOT_TOKEN": "t", "SLACK_SIGNING_SECRET": "s"}
     config = configs.load(tmp_path / "config.toml", tokens)
-    assert [account.name for account in config.accounts] == ["bybit-mm"]
+    assert [account.name for account in config.accounts] == ["bybit-mm", "bybit-test"]
     assert config.accounts[0].read_key == "venues/bybit-mm-ro"
 
 
@@ -32,6 +39,30 @@ def test_every_command_of_the_readme_is_understood():
     assert len(rows) == 9
     for row in rows:
         assert commands.canonical(commands.parse(row))
+
+
+def options(command: click.Command) -> set[str]:
+    """Return every option of a command and of those below it."""
+    found = {name for option in command.params for name in option.opts if name.startswith("--")}
+    below = command.commands.values() if isinstance(command, click.Group) else ()
+    return found.union(*(options(each) for each in below)) - {"--version"}
+
+
+def test_every_option_of_the_command_line_is_shown():
+    shown = set(re.findall(r"--[a-z-]+", README.split("## What you can type")[0]))
+    shown |= set(re.findall(r"--[a-z-]+", README.split("## Going to production")[1]))
+    assert options(cli.cancelall) == {"--config", "--file", "--keep", "--passphrase-file", "--seed"}
+    assert options(cli.cancelall) <= shown
+
+
+def test_every_command_of_the_command_line_is_shown():
+    for words in ("serve", "demo", "keys seal", "keys list"):
+        assert f"cancelall {words}" in README
+
+
+def test_each_shape_of_a_bybit_key_is_shown():
+    for name in BybitCredentials.model_fields:
+        assert f'"{name}": "' in README
 
 
 def test_every_file_of_the_map_exists():

@@ -15,6 +15,7 @@ import base64
 import difflib
 import json
 import os
+import re
 import stat
 import tempfile
 from collections.abc import AsyncIterator
@@ -46,6 +47,9 @@ CHEAP = Cost(opslimit=argon.OPSLIMIT_MIN, memlimit=argon.MEMLIMIT_MIN)
 """For tests and the sandbox, whose keys open nothing."""
 
 
+NAME = re.compile(r"[A-Za-z0-9._/-]+")
+
+
 class _File(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     version: int = Field(ge=1, le=1)
@@ -62,12 +66,21 @@ class _File(BaseModel):
 
 def seal(
     path: Path, name: str, document: SecretStr, passphrase: SecretStr, *, cost: Cost = DEAR
-) -> None:
+) -> bool:
     """Put a document into the file, new or in place of the one of that name.
 
+    Returns:
+        True if there was one of that name, which is gone now.
+
     Raises:
-        SecretError: the passphrase does not open the file, or it cannot be read or written.
+        SecretError: it is no name, the passphrase does not open the file, or that cannot be read or
+            written.
     """
+    if not NAME.fullmatch(name):
+        raise SecretError(
+            user_message=f'"{name}" cannot be a name',
+            remedy="Use letters, digits and - _ / . only, such as venues/bybit-mm.",
+        )
     if path.exists():
         file = _read(path)
         key = _derive(file, passphrase)
@@ -83,6 +96,7 @@ def seal(
     )
     names = file.names | {name: base64.b64encode(nonce + box).decode()}
     _write(path, file.model_copy(update={"names": names}))
+    return name in file.names
 
 
 def names(path: Path) -> list[str]:
@@ -137,9 +151,10 @@ def _read(path: Path) -> _File:
         mode = path.stat().st_mode
         text = path.read_bytes()
     except OSError as error:
+        is_absent = isinstance(error, FileNotFoundError)
         raise SecretError(
             user_message=f"{path} cannot be read: {error.strerror}",
-            remedy="Make it: cancelall keys seal NAME.",
+            remedy="Make it: cancelall keys seal NAME." if is_absent else "Check the path.",
         ) from None
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise SecretError(user_message=f"{path} may be read by others", remedy=f"chmod 600 {path}")

@@ -6,6 +6,7 @@ Owns the plot and the lines. Acts only as people can: by typing and clicking in 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,6 +18,14 @@ from bot.sandbox.world import ALICE, BOB, GINA, INCIDENT, MALLORY, World
 
 Say = Callable[[str], None]
 PATIENCE_S = 40.0
+LISTED_S = 1.0
+"""A bot that has just started reads what Bybit lists; before that it counts "at least"."""
+LONG = 100
+"""A row of more letters is told once."""
+ACCEPTED = (
+    '"Accepted" may exceed "before": what still rests in the next round is accepted again; '
+    'or fall short of it: a lost reply. "Open now" is what two readings found.'
+)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -27,6 +36,8 @@ class Story:
     people: Delivery
     say: Say
     began: float = field(default_factory=time.monotonic)
+    told: set[str] = field(default_factory=set)
+    """Rows of messages that were shown."""
 
     def line(self, words: str = "") -> None:
         """Say one line of the story, with the seconds since it began."""
@@ -38,6 +49,7 @@ async def tell(story: Story) -> bool:
     world = story.world
     story.line(f"{world.total():,} orders rest on {len(world.accounts)} accounts at Bybit.")
     story.line(f"seed {world.seed}: on {world.fault_account}, {world.fault_words}.")
+    await asyncio.sleep(LISTED_S)
     await _type(story, ALICE, "all --dry-run")
     await _type(story, ALICE, 'all --reason "runaway quoter"')
     card = await _card(story)
@@ -135,12 +147,21 @@ def _show_thread(story: Story, ts: str) -> None:
             story.line()
             where = "#incident" if message is card else "thread"
             _show(story, message, where)
+    story.line()
+    story.say(f"        {ACCEPTED}")
 
 
 def _show(story: Story, message: Message | Ephemeral, where: str) -> None:
+    """Show a message; rows that stood in one before it are only counted."""
     story.say(f"        ┌ {where}")
-    for row in render.plain(message, story.world.workspace):
-        story.say(f"        │ {row}")
+    rows = [row for row in render.plain(message, story.world.workspace) if row.strip("= ")]
+    for is_told, run in itertools.groupby(rows, key=lambda row: row.strip() in story.told):
+        same = list(run)
+        if is_told and (len(same) > 1 or len(same[0]) > LONG):
+            same = ["… as before"]
+        for row in same:
+            story.say(f"        │ {row}")
+    story.told.update(row.strip() for row in rows)
 
 
 def _name(story: Story, user_id: str) -> str:

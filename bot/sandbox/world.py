@@ -23,6 +23,7 @@ from bot.sandbox.venues.faults import Fault, Wrong
 INCIDENT = "C0INCIDENT"
 ALICE, BOB, CAROL = "U0ALICE", "U0BOB", "U0CAROL"
 GINA, MALLORY = "U0GINA", "U0MALLORY"
+PASSPHRASE = "sandbox passphrase 0001"  # noqa: S105 - of a file whose keys open nothing
 OTHERS = (CAROL, GINA, MALLORY)
 TRADERS, RISK = "S0TRADERS", "S0RISK"
 EVERYTHING: Mapping[str, int] = {

@@ -135,14 +135,18 @@ class Everything(logging.Formatter):
 
 @contextmanager
 def kept_log(folder: Path) -> Iterator[None]:
-    """Keep every raw log record of a test, tracebacks included."""
+    """Keep every raw log record of a test, of any level, tracebacks included."""
     handler = logging.FileHandler(folder / "bot.log")
     handler.setFormatter(Everything())
-    logging.getLogger().addHandler(handler)
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
     try:
         yield
     finally:
-        logging.getLogger().removeHandler(handler)
+        root.setLevel(level)
+        root.removeHandler(handler)
         handler.close()
 
 

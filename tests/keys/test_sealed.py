@@ -58,10 +58,20 @@ async def test_what_was_sealed_is_read(tmp_path: Path):
 async def test_a_document_can_be_sealed_again_in_place_of_the_old_one(tmp_path: Path):
     path = sealed_file(tmp_path)
 
-    sealed.seal(path, "venues/bybit-ro", SecretStr('{"api_key": "new"}'), PASSPHRASE)
+    assert sealed.seal(path, "venues/bybit-ro", SecretStr('{"api_key": "new"}'), PASSPHRASE)
 
     assert await read_all(path) == [MM, '{"api_key": "new"}']
     assert sealed.names(path) == ["venues/bybit-mm", "venues/bybit-ro"]
+
+
+@pytest.mark.parametrize("name", ["", "Bad Name", "ü", "a\n", "x" * 3 + "\x1b[2J"])
+def test_what_cannot_be_a_name_is_not_sealed(tmp_path: Path, name: str):
+    path = tmp_path / "keys.sealed"
+
+    with pytest.raises(SecretError, match="cannot be a name"):
+        sealed.seal(path, name, SecretStr(MM), PASSPHRASE, cost=sealed.CHEAP)
+
+    assert not path.exists()
 
 
 def test_the_names_are_listed_without_a_passphrase(tmp_path: Path):

@@ -1,0 +1,108 @@
+"""The composition root: what it keeps alive, and how it says that it cannot start."""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bot import app, demo
+from bot import config as configs
+from bot.domain.errors import ConfigError
+from bot.flow.ports import StoreDown
+from bot.sandbox.slack import api, faults
+from tests.fakes import desk as desks
+from tests.fakes.desk import Product
+
+
+def breaking(times: int, error: Exception) -> tuple[list[int], app.Factory]:
+    """Return a part that breaks so often, and the list of its starts."""
+    starts: list[int] = []
+
+    async def part() -> None:
+        starts.append(len(starts))
+        if len(starts) <= times:
+            raise error
+
+    return starts, part
+
+
+@pytest.mark.parametrize("error", [StoreDown(), RuntimeError("a bug")])
+async def test_part_that_broke_is_started_again_until_it_succeeds(error: Exception):
+    starts, part = breaking(2, error)
+    await app.supervise("part", part, mend_s=0)
+    assert starts == [0, 1, 2]
+
+
+async def test_part_without_a_wait_is_started_once():
+    starts, part = breaking(2, StoreDown())
+    await app.supervise("part", part)
+    assert starts == [0]
+
+
+async def refusal(product: Product, edit: Callable[[str], str] = str) -> str:
+    """Start the bot with an edited config; return why it does not start."""
+    path = product.folder / "config.toml"
+    if not path.exists():
+        demo.set_up(product.world, product.folder)
+    path.write_text(edit(path.read_text()))
+    with desks.kept_log(product.folder), pytest.raises(ConfigError) as caught:
+        await app.serve(configs.load(path))
+    return str(caught.value)
+
+
+async def test_port_in_use_is_one_plain_error(tmp_path: Path):
+    """Not an exception group of the task groups around it."""
+    async with desks.open_surroundings(tmp_path) as product, api.serve(product.slack) as url:
+        port = int(url.rsplit(":", 1)[1].removesuffix("/api/"))
+        why = await refusal(product, lambda text: text.replace("port = 0", f"port = {port}"))
+    assert why == (
+        f"Cannot listen on 127.0.0.1 port {port}: Address already in use. "
+        "Check host and port under [slack], and that no other process listens there."
+    )
+
+
+async def test_refusal_ends_the_process_with_one_line_and_status_78(tmp_path: Path):
+    async with desks.open_surroundings(tmp_path) as product:
+        demo.set_up(product.world, tmp_path)
+        product.world.traffic.add("auth.test", faults.refused("invalid_auth"))
+        running = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bot", "serve", "--config", str(tmp_path / "config.toml")),
+            cwd=Path(__file__).parents[1],
+            stderr=asyncio.subprocess.PIPE,
+        )
+        _, printed = await running.communicate()
+    assert running.returncode == 78
+    assert [line for line in printed.decode().splitlines() if not line.startswith("{")] == [
+        (
+            "error: Slack refuses the bot token: invalid_auth. "
+            "Install the app again and store its Bot User OAuth Token."
+        )
+    ]
+
+
+async def test_refused_token_is_one_plain_error(tmp_path: Path):
+    async with desks.open_surroundings(tmp_path) as product:
+        product.world.traffic.add("auth.test", faults.refused("invalid_auth"))
+        why = await refusal(product)
+    assert why.startswith("Slack refuses the bot token: invalid_auth.")
+
+
+async def test_token_of_two_lines_is_one_plain_error(tmp_path: Path):
+    async with desks.open_surroundings(tmp_path) as product:
+        demo.set_up(product.world, tmp_path)
+        token = tmp_path / "slack.token"
+        token.write_text("xoxb-1\nxoxb-2\n")
+        why = await refusal(product)
+    assert why.startswith("slack.bot_token holds a blank, a line break or another odd character.")
+
+
+async def test_state_folder_that_is_a_file_is_named(tmp_path: Path):
+    (tmp_path / "state").write_text("")
+    async with desks.open_surroundings(tmp_path) as product:
+        why = await refusal(product)
+    assert why == (
+        f"The folder {tmp_path}/state cannot be made: File exists. "
+        "Point dir under [state] at a folder that this user may write."
+    )
