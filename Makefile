@@ -29,7 +29,7 @@ demo: $(RUN_DEPS) $(PACKAGE) ## play the main job in a sandbox; SEED=7 repeats a
 	@$(BIN)/cancelall demo $(if $(SEED),--seed $(SEED))
 
 test: $(DEV_DEPS) $(PACKAGE) ## run the suite with its coverage gates
-	@$(BIN)/python -m pytest -n 4 -m "not soak" -p tests.gates --cov --cov-report=
+	@$(BIN)/python -m pytest -n 4 --dist worksteal -m "not soak" -p tests.gates --cov --cov-report=
 
 soak: $(DEV_DEPS) $(PACKAGE) ## safety checks out in turn, real limits, random runs; N=2000 or SECONDS=600
 	@$(if $(N),SOAK_RUNS=$(N)) $(if $(SECONDS),SOAK_SECONDS=$(SECONDS)) \
