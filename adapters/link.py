@@ -86,9 +86,9 @@ def one_spelling(base_url: str) -> str:
     parts = urlsplit(base_url.strip())
     host, port = (parts.hostname or "").rstrip("."), parts.port
     if parts.scheme not in ("http", "https") or not host:
-        raise ValueError("it must begin with https:// and name a host")
+        raise ValueError("must begin with https:// and name a host")
     if parts.username is not None or parts.query or parts.fragment:
-        raise ValueError("it must hold no user, no query and no fragment")
+        raise ValueError("must hold no user, no query and no fragment")
     if parts.scheme == "http" and not _is_loopback(host):
         raise ValueError("plain http is for this machine alone: write https://")
     host = f"[{host}]" if ":" in host else host

@@ -5,6 +5,7 @@ Owns the list. Whoever adds a venue adds an entry here and its names in the impo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -42,6 +43,10 @@ class VenueKind:
     address: Window
     """What the venue allows one address, over all its hosts."""
     capabilities: Capabilities
+    uid: re.Pattern[str]
+    """What the venue's own name of an account looks like."""
+    uid_means: str
+    """The same in words, and where the venue shows it."""
 
 
 VENUES: Mapping[str, VenueKind] = {
@@ -50,6 +55,8 @@ VENUES: Mapping[str, VenueKind] = {
         settings=bybit.BybitSettings,
         address=bybit.ADDRESS,
         capabilities=bybit_adapter.CAPABILITIES,
+        uid=re.compile(r"[0-9]{1,20}"),
+        uid_means="its digits, as Bybit shows them as UID on the account's page",
     ),
 }
 

@@ -9,42 +9,26 @@ from __future__ import annotations
 import os
 import stat
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError
 
 from adapters import registry
 from adapters.contract import OrderClass, Protective
+from adapters.registry import VenueKind
 from bot.domain import command as commands
 from bot.domain.errors import ConfigError
 from bot.domain.plan import AccountEntry, Directory
+from bot.explain import CHANNEL, NAME, VARIABLE, explain
 from policies import model as policies
 from policies.model import Policy, PolicyInvalid, nearest
 
-NAME, CHANNEL, VARIABLE = r"^[a-z0-9][a-z0-9._-]*$", r"^[CG][A-Z0-9]{2,}$", r"^[A-Z_][A-Z0-9_]*$"
 Name = Annotated[str, StringConstraints(pattern=NAME)]
 ChannelId = Annotated[str, StringConstraints(pattern=CHANNEL)]
 Variable = Annotated[str, StringConstraints(pattern=VARIABLE)]
 """Capitals only: a token or a hex secret put here by mistake is refused, and so never shown."""
-
-PLAIN: Mapping[str, str] = {
-    "bool_type": "must be true or false",
-    "int_parsing": "must be a whole number",
-    "int_type": "must be a whole number",
-    "mapping_type": "must be a table: { name = … }",
-    "model_type": "must be a table",
-    "path_type": "must be a path in quotes",
-    "string_too_short": "must not be empty",
-    "string_type": "must be text in quotes",
-    "too_short": "must not be empty",
-    "tuple_type": "must be a list: […]",
-    NAME: "must be small letters, digits, dots, dashes or underscores",
-    CHANNEL: "must be a channel's id, such as C0123ABCD",
-    VARIABLE: "must be the name of an environment variable, in capitals",
-}
-"""pydantic's words for us, in words for people."""
 
 
 class _Strict(BaseModel):
@@ -180,13 +164,15 @@ def secret(at: SecretAt, name: str) -> SecretStr:
 def _read(path: Path) -> File:
     text = _text(path, "--config")
     try:
-        return File.model_validate(tomllib.loads(text))
+        found = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(
             user_message=f"{path.name} is not valid TOML: {error}.", remedy="Mend that line."
         ) from None
+    try:
+        return File.model_validate(found)
     except ValidationError as error:
-        raise _explain(error, path.name, File) from None
+        raise explain(error, path.name, File, accounts=found.get("account")) from None
 
 
 def _text(path: Path, key: str) -> str:
@@ -257,6 +243,12 @@ def _accounts(
                 user_message=f"{where} stands twice.", remedy="Give each account its own name."
             )
         entry, found = _account(part, where)
+        twin = next((one.name for one in entries if _is_same(one, entry)), None)
+        if twin:
+            raise ConfigError(
+                user_message=f"{where} is the account that {twin} is: one UID at one address.",
+                remedy="Leave one of them out, or mend the uid.",
+            )
         place = (entry.venue, entry.base_url)
         if settings.setdefault(place, found) != found:
             raise ConfigError(
@@ -267,6 +259,10 @@ def _accounts(
     return tuple(entries), settings
 
 
+def _is_same(one: AccountEntry, other: AccountEntry) -> bool:
+    return (one.venue, one.base_url, one.uid) == (other.venue, other.base_url, other.uid)
+
+
 def _account(part: AccountPart, where: str) -> tuple[AccountEntry, Any]:
     kinds = registry.venues()
     kind = kinds.get(part.venue)
@@ -275,23 +271,11 @@ def _account(part: AccountPart, where: str) -> tuple[AccountEntry, Any]:
             user_message=f'{where}: "{part.venue}" is not a venue.',
             remedy=nearest(part.venue, kinds),
         )
-    # Its own name would widen: `/cancelall bybit` means every account there.
-    if part.name in (taken := (*sorted(kinds), *commands.VERBS)):
-        raise ConfigError(
-            user_message=f"{where} has a name that means something else in a command.",
-            remedy=f"Give it another: {', '.join(taken)} are taken.",
-        )
+    _check(part, kind, where)
     try:
         settings = kind.settings.model_validate(part.model_extra or {})
     except ValidationError as error:
-        raise _explain(error, where, kind.settings, beside=AccountPart.model_fields) from None
-    classes = kind.capabilities.order_classes
-    for name in part.classes_off:
-        if name not in classes:
-            raise ConfigError(
-                user_message=f'{where}: classes_off names "{name}", which {part.venue} lacks.',
-                remedy=nearest(name, classes),
-            )
+        raise explain(error, where, kind.settings, beside=AccountPart.model_fields) from None
     base_url: str = settings.base_url  # type: ignore[attr-defined]
     entry = AccountEntry(
         name=part.name,
@@ -308,57 +292,33 @@ def _account(part: AccountPart, where: str) -> tuple[AccountEntry, Any]:
     return entry, settings
 
 
-def _explain(
-    error: ValidationError, where: str, model: type[BaseModel], *, beside: Iterable[str] = ()
-) -> ConfigError:
-    """Put pydantic's first complaint into plain words, without the value that stood there.
-
-    `beside` are keys that may stand in the same place though `model` does not have them.
-    """
-    found: Any = error.errors(include_url=False, include_input=False)
-    # A misspelt key is also a missing one: to say so first is the shorter way.
-    first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
-    path = [str(part) for part in first["loc"]]
-    key = ".".join(path)
-    kind, context = first["type"], first.get("ctx", {})
-    if kind == "extra_forbidden":
-        return ConfigError(
-            user_message=f'{where} has an unknown key "{key}".',
-            remedy=nearest(path[-1], [*_keys(model, path[:-1]), *beside]),
+def _check(part: AccountPart, kind: VenueKind, where: str) -> None:
+    """Refuse what would mean something else than it seems to."""
+    # Its own name would widen: `/cancelall bybit` means every account there.
+    if part.name in (taken := (*sorted(registry.venues()), *commands.VERBS)):
+        raise ConfigError(
+            user_message=f"{where} has a name that means something else in a command.",
+            remedy=f"Give it another: {', '.join(taken)} are taken.",
         )
-    if kind == "missing":
-        return ConfigError(user_message=f'{where} lacks "{key}".', remedy="Add it.")
-    if kind == "literal_error":
-        expected = str(context["expected"])
-        return ConfigError(
-            user_message=f'{where}: "{key}" is not one that this release knows.',
-            remedy=f"Write {expected}.",
+    if not kind.uid.fullmatch(part.uid):
+        raise ConfigError(
+            user_message=f'{where}: "uid" is not what {part.venue} calls an account.',
+            remedy=f"Write {kind.uid_means}.",
         )
-    if kind == "model_type" and path[-1] in {"bot_token", "signing_secret", "passphrase"}:
-        return ConfigError(
-            user_message=f'{where}: "{key}" must not hold the secret itself.',
-            remedy=f'Write {path[-1]} = {{ env = "NAME" }} or {{ file = "path" }}.',
+    if part.read_key == part.key:
+        raise ConfigError(
+            user_message=f"{where}: read_key is the key that can cancel.",
+            remedy="Seal a read-only key under its own name, or leave read_key out.",
         )
-    if path == ["account"]:
-        return ConfigError(
-            user_message=f"{where} has no list of accounts.", remedy="Begin each with [[account]]."
+    classes = kind.capabilities.order_classes
+    for name in part.classes_off:
+        if name not in classes:
+            raise ConfigError(
+                user_message=f'{where}: classes_off names "{name}", which {part.venue} lacks.',
+                remedy=nearest(name, classes),
+            )
+    if set(part.classes_off) == set(classes):
+        raise ConfigError(
+            user_message=f"{where}: classes_off leaves nothing to cancel.",
+            remedy="Leave one class in, or leave the account out.",
         )
-    said = str(first["msg"]).replace("Input should be", "must be")
-    why = PLAIN.get(context.get("pattern", kind), said)
-    return ConfigError(
-        user_message=f'{where}: "{key}" is wrong: {why}.', remedy="See the README's config."
-    )
-
-
-def _keys(model: type[BaseModel], path: Iterable[str]) -> list[str]:
-    """Return the keys that a place in the file may have."""
-    for part in path:
-        if part.isdigit():
-            continue
-        annotation: Any = model.model_fields[part].annotation
-        inner: list[Any] = [*get_args(annotation), annotation]
-        found = next((a for a in inner if isinstance(a, type) and issubclass(a, BaseModel)), None)
-        if found is None:
-            return []
-        model = found
-    return list(model.model_fields)

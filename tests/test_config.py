@@ -184,16 +184,38 @@ WRONG = {
     (
         'config.toml: account bybit-mm has an unknown key "setle_coins". Did you mean settle_coins?'
     ): CONFIG + 'setle_coins = ["USDT"]\n',
-    'config.toml lacks "account.0.uid". Add it.': changed('uid = "1234567"\n', ""),
+    'config.toml: account bybit-mm lacks "uid". Add it.': changed('uid = "1234567"\n', ""),
     (
-        'config.toml: "account.0.uid" is wrong: must be text in quotes. See the README\'s config.'
+        'config.toml: account bybit-mm: "uid" is wrong: must be text in quotes. '
+        "See the README's config."
     ): changed('"1234567"', "1234567"),
-    'config.toml: "account.0.uid" is wrong: must not be empty. See the README\'s config.': changed(
-        '"1234567"', '""'
-    ),
     (
-        'config.toml: "account.0.name" is wrong: must be small letters, digits, dots, dashes or '
-        "underscores. See the README's config."
+        'config.toml: account bybit-mm: "uid" is wrong: must not be empty. '
+        "See the README's config."
+    ): changed('"1234567"', '""'),
+    (
+        'config.toml: account bybit-mm: "uid" is not what bybit calls an account. '
+        "Write its digits, as Bybit shows them as UID on the account's page."
+    ): changed('"1234567"', '"market maker"'),
+    (
+        "config.toml: account bybit-hedge is the account that bybit-mm is: one UID at one address. "
+        "Leave one of them out, or mend the uid."
+    ): CONFIG + ANOTHER.replace("7654321", "1234567"),
+    (
+        "config.toml: account bybit-mm: read_key is the key that can cancel. "
+        "Seal a read-only key under its own name, or leave read_key out."
+    ): CONFIG + 'read_key = "venues/bybit-mm"\n',
+    (
+        "config.toml: account bybit-mm: classes_off leaves nothing to cancel. "
+        "Leave one class in, or leave the account out."
+    ): CONFIG + f"classes_off = {sorted(registry.venues()['bybit'].capabilities.order_classes)}\n",
+    (
+        'config.toml: account bybit-mm: "base_url" is wrong: must begin with https:// '
+        "and name a host. See the README's config."
+    ): CONFIG + 'base_url = "api.bybit.com"\n',
+    (
+        'config.toml: account number 1: "name" is wrong: must be small letters, digits, dots, '
+        "dashes or underscores. See the README's config."
     ): changed('"bybit-mm"', '"Bybit MM"'),
     (
         'config.toml: "slack.incident_channel" is wrong: must be a channel\'s id, such as '
@@ -213,7 +235,7 @@ WRONG = {
         "[keys]", '[keys]\nsource = "vault"'
     ),
     (
-        "config.toml: \"account.0.protective\" is wrong: must be 'cancel' or 'keep'. "
+        "config.toml: account bybit-mm: \"protective\" is wrong: must be 'cancel' or 'keep'. "
         "See the README's config."
     ): CONFIG + 'protective = "kep"\n',
     (
