@@ -119,6 +119,11 @@ class Bybit:
         """What every adapter of Bybit can do."""
         return CAPABILITIES
 
+    @property
+    def banned_until(self) -> datetime | None:
+        """Until when Bybit has shut out our address, on every host; None if it has not."""
+        return self.link.gate.banned_until
+
     async def instruments(self) -> Instruments:
         """Return every symbol that Bybit lists, from memory or disk, else from Bybit.
 

@@ -193,6 +193,11 @@ class Venue(Protocol):
         """What every adapter of this venue can do."""
         ...
 
+    @property
+    def banned_until(self) -> datetime | None:
+        """Until when the venue has shut out our address; None if it has not."""
+        ...
+
     async def instruments(self) -> Instruments:
         """Return the symbols that the venue lists, from memory, disk or the venue.
 

@@ -12,7 +12,7 @@ import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from adapters.contract import Priority, VenueBanned, VenueNotReached
 from adapters.pacing import Pacer, Ticket, Window
@@ -57,6 +57,12 @@ class Gate:
         self._waiting: list[_Waiter] = []
         self._numbers = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
+        self._until = datetime.min.replace(tzinfo=UTC)
+
+    @property
+    def banned_until(self) -> datetime | None:
+        """Return until when the venue has shut out our address; None if it has not."""
+        return self._until if self._pacer.banned_for_s(_now()) > 0 else None
 
     @asynccontextmanager
     async def passage(self, call: Call) -> AsyncIterator[None]:
@@ -76,6 +82,7 @@ class Gate:
     def banned(self, until: datetime) -> None:
         """Stop every call until then; whoever waits is told at once."""
         self._pacer.banned(_now(), (until - datetime.now(UTC)).total_seconds())
+        self._until = max(self._until, until)
         self._pump()
 
     def throttled(self, window: Window, retry_after_s: float) -> None:
@@ -130,8 +137,8 @@ class Gate:
     def _pump(self) -> None:
         """Let every waiter go whose budgets have room, in order; wake again when more have."""
         now = _now()
-        if (ban_s := self._pacer.banned_for_s(now)) > 0:
-            self._refuse_all(ban_s)
+        if self._pacer.banned_for_s(now) > 0:
+            self._refuse_all()
             return
         soonest = float("inf")
         for waiter in sorted(self._waiting):
@@ -150,11 +157,10 @@ class Gate:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(seconds, self._pump)
 
-    def _refuse_all(self, ban_s: float) -> None:
-        until = datetime.now(UTC) + timedelta(seconds=ban_s)
+    def _refuse_all(self) -> None:
         for waiter in self._waiting:
             if not waiter.ticket.done():
-                waiter.ticket.set_exception(shut_out(until))
+                waiter.ticket.set_exception(shut_out(self._until))
         self._waiting.clear()
 
 

@@ -301,6 +301,7 @@ def _presenter(parts: Parts, desk: Desk, me: Identity) -> Presenter:
         incident_channel=parts.config.file.slack.incident_channel,
         workspace_url=me.url,
         judge=lambda request, votes: decide.judge(desk, request, votes),
+        bans=lambda: desk.bans,
     )
     return Presenter(around, parts.background.spawn)
 

@@ -53,6 +53,15 @@ async def test_only_who_may_ask_may_ask_or_look(tmp_path: Path):
         assert product.slack.messages(INCIDENT) == ()
 
 
+async def test_ban_stands_on_a_card_that_waits(tmp_path: Path):
+    async with desks.open_product(tmp_path) as product:
+        product.venue.door.is_on = True
+        product.venue.door.banned_until["127.0.0.1"] = time.time() + 600
+        await product.type(ALICE, "bybit-mm")
+        said = await product.until(lambda text: "*bybit: BANNED until" in text)
+        assert "*PENDING*" in said
+
+
 @pytest.mark.parametrize(
     ("who", "said"),
     [

@@ -5,8 +5,9 @@ Owns `Desk`, `Click`, `Said` and the end of a request. "No" is a value here, nev
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from bot.domain.event import Event, EventKind, Fact
 from bot.domain.limits import Limits
@@ -74,6 +75,8 @@ class Desk:
     """Told the id of every request that changed, so that its messages follow."""
     unsure: dict[str, Unsure] = field(default_factory=dict)
     """Requests whose voters Slack could not vouch for, or whose start the store did not take."""
+    bans: Mapping[str, datetime] = field(default_factory=dict)
+    """Venues that have shut out our address, and until when, as the last tick saw it."""
     is_resumed: bool = False
     """False until the first tick: a last vote may have died with an earlier process."""
 
@@ -123,6 +126,15 @@ def ended(request: Request) -> Said:
     at = f" since {when:%H:%M:%S} UTC" if when else ""
     text = f"Request {request.id} is already {request.state.value}{at}. {request.ended_why}".strip()
     return Said(code="already", text=text, request=request, is_refusal=True)
+
+
+def bans(desk: Desk) -> dict[str, datetime]:
+    """Return which venues have shut out our address, and until when."""
+    links = {
+        account.venue: desk.venues.venue(account.venue, account.base_url)
+        for account in desk.directory.accounts
+    }
+    return {name: until for name, link in links.items() if (until := link.banned_until)}
 
 
 def asker_groups(desk: Desk) -> frozenset[str]:

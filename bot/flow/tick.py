@@ -38,6 +38,10 @@ async def tick(desk: Desk) -> None:
     requests = await desk.store.open_requests()
     desk.runner.retain({request.id for request in requests})
     pending = [request for request in requests if request.state is RequestState.PENDING]
+    if (bans := desks.bans(desk)) != desk.bans:
+        desk.bans = bans
+        for request in requests:
+            desk.changed(request.id)
     if not desk.is_resumed:
         desk.is_resumed = True
         for request in pending:

@@ -17,7 +17,7 @@ from bot.flow import desk as desks
 from bot.flow.desk import Desk
 from bot.flow.preview import Previewer
 from bot.slack import blocks, counted, text
-from bot.slack.blocks import Message
+from bot.slack.parts import Message
 from policies import evaluate
 
 

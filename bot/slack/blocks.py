@@ -7,37 +7,34 @@ with room to spare; outside text is escaped and cut before it gets in.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
 from bot.domain import result as results
 from bot.domain.plan import Target
 from bot.domain.request import Request, RequestState
 from bot.domain.result import Outcome, TargetStatus
 from bot.slack import counted, text, verdicts, votes
+from bot.slack.parts import (
+    SECTION_MAX,
+    SECTIONS_MAX,
+    TEXT_MAX,
+    Block,
+    Message,
+    button,
+    context,
+    header,
+    limited,
+    message,
+    section,
+    sections,
+)
 from bot.slack.verdicts import Line
 from policies.model import UNKNOWN, Decision, Verdict, Vote
 
-TEXT_MAX = 3_900
-SECTION_MAX = 2_900
-SECTIONS_MAX = 7_000
-"""Characters of all sections of a message: Slack refuses about 13,200 in all blocks together."""
 SMALL_MAX = 900
-LINES_MAX = 40
-"""Lines of a list in one answer; the rest is counted."""
 NO_GUARD = "Nothing here stops a bot from placing new orders. Positions are not read."
-
-Block = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """What goes to Slack: always both, text alone would remove the blocks."""
-
-    text: str
-    blocks: tuple[Block, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,28 +50,30 @@ class CardView:
     """Person ids whose approvals counted at the start; None: it has not started, or not known."""
     chain_head: str = ""
     """Hash of the event that ended the request; empty while it is open."""
+    bans: Mapping[str, datetime] = field(default_factory=dict)
+    """Venues that have shut out our address, and until when."""
     now: datetime
 
 
 def card(view: CardView) -> Message:
     """Draw the card of a request: who, what, why, how many, who can approve; later the verdict."""
     head, small = _headline(view), _small_print(view)
-    blocks: list[Block] = [_header(head[0])]
-    blocks += _sections(_told(view, head[1:], SECTIONS_MAX))
-    blocks.append(_context(small))
+    blocks: list[Block] = [header(head[0])]
+    blocks += sections(_told(view, head[1:], SECTIONS_MAX))
+    blocks.append(context(small))
     if buttons := _buttons(view):
         blocks.append(_actions(view.request, buttons))
     room = TEXT_MAX - text.length(small)
     told = text.cut("\n".join(_told(view, head, room)), room)
-    return _message([told, *small], blocks)
+    return message([told, *small], blocks)
 
 
 def _told(view: CardView, head: Sequence[str], chars_max: int) -> list[str]:
     """Say all of a card within a limit: what was asked may fill half, the answers a quarter."""
     facts = text.cut("\n".join(_facts(view)), chars_max // 2).split("\n")
     said = votes.lines(view.request, view.votes, counted=_who_counts(view), now=view.now)
-    answers = _limited(said, chars_max // 4, noun="answer")
-    around = [*head, *facts, *answers, *_standing(view)]
+    answers = limited(said, chars_max // 4, noun="answer")
+    around = [*head, *_bans(view), *facts, *answers, *_standing(view)]
     return [*around, *verdicts.fitted(_verdicts(view), chars_max - text.length(around))]
 
 
@@ -94,13 +93,13 @@ def opening(request: Request) -> Message:
     why = f" ({text.cut(text.escape(request.reason), 120)})" if request.reason else ""
     line = f"{text.escape(request.requester.name)} {asks} to cancel open orders on {accounts}{why}"
     line += f": request {request.id}. This line becomes the card; if it stays, look below."
-    return _message([line], [_section(line)])
+    return message([line], [section(line)])
 
 
 def opening_reply(request: Request, what: str) -> Message:
     """Draw what is posted first into the thread and becomes the board or a venue's reply."""
     line = f"Request {request.id}: this line becomes {text.escape(what)}; if it stays, look below."
-    return _message([line], [_section(line)])
+    return message([line], [section(line)])
 
 
 def board(request: Request, statuses: Sequence[TargetStatus]) -> Message:
@@ -129,33 +128,33 @@ def _listed(title: str, found: Sequence[Line], small: Sequence[str] = ()) -> Mes
     def told(chars_max: int) -> list[str]:
         return [title, *verdicts.fitted(found, chars_max - around), *small]
 
-    return _message(told(TEXT_MAX), _sections(told(SECTIONS_MAX)))
+    return message(told(TEXT_MAX), sections(told(SECTIONS_MAX)))
 
 
 def plain(said: str, remedy: str = "") -> Message:
     """Draw a short answer for one person, such as a refusal and what to do instead."""
     line = text.cut(text.escape(f"{said} {remedy}".strip()), SECTION_MAX)
-    return _message([line], [_section(line)])
+    return message([line], [section(line)])
 
 
 def led(said: str, where: str, request: Request | None = None) -> Message:
     """Draw a short answer that leads to a card; with a request, with the buttons to answer it."""
     line = f"{text.escape(said)} See {where}."
-    found = [_section(line)]
+    found = [section(line)]
     if request is not None:
         found.append(_actions(request, _answers(request)))
-    return _message([line], found)
+    return message([line], found)
 
 
 def plain_lines(said: str) -> Message:
     """Draw a longer text of our own, such as the help, as it stands."""
-    return _message([said], [_section(f"```{text.cut(said, SECTION_MAX - 10)}```")])
+    return message([said], [section(f"```{text.cut(said, SECTION_MAX - 10)}```")])
 
 
 def lines(said: Sequence[str], *, noun: str = "line") -> Message:
     """Draw an answer of several lines of our own words, already escaped; `noun` is what each is."""
-    shown = _limited(said, SECTIONS_MAX, noun=noun)
-    return _message(_limited(said, TEXT_MAX, noun=noun), _sections(shown))
+    shown = limited(said, SECTIONS_MAX, noun=noun)
+    return message(limited(said, TEXT_MAX, noun=noun), sections(shown))
 
 
 def _headline(view: CardView) -> list[str]:
@@ -184,6 +183,19 @@ def _run_headline(view: CardView) -> list[str]:
     if request.ended_why not in {"", report.headline}:
         said.append(_ended_why(request))
     return [headline, ": ".join([f"*{request.state.value}*", *said])]
+
+
+def _bans(view: CardView) -> list[str]:
+    """Say which venues of a request listen to nobody at our address, while it is open."""
+    if view.request.state.is_final:
+        return []
+    asked = dict.fromkeys(target.venue for target in view.request.plan.targets)
+    return [
+        f"*{text.escape(venue)}: BANNED until {view.bans[venue]:%H:%M} UTC*: "
+        "it has shut out our address; nothing can be cancelled or read there until then"
+        for venue in asked
+        if venue in view.bans
+    ]
 
 
 def _ended_why(request: Request) -> str:
@@ -292,19 +304,19 @@ def _buttons(view: CardView) -> list[Block]:
     value = f"{request.id}:{request.digest}"
     match request.state:
         case RequestState.PENDING:
-            return [*_answers(request), _button("withdraw", "Withdraw", value)]
+            return [*_answers(request), button("withdraw", "Withdraw", value)]
         case RequestState.RUNNING if request.chase_stopped_by is None and _is_judged(view):
-            return [_button("stop_chase", "Stop the chase", value)]
+            return [button("stop_chase", "Stop the chase", value)]
         case RequestState.EXPIRED:
-            return [_button("ask_again", "Ask again", value)]
+            return [button("ask_again", "Ask again", value)]
         case _:
             return []
 
 
 def _answers(request: Request) -> list[Block]:
     value = f"{request.id}:{request.digest}"
-    approve = _button("approve", "Approve cancel", value, style="danger")
-    return [approve | {"confirm": _confirm(request)}, _button("deny", "Deny", value)]
+    approve = button("approve", "Approve cancel", value, style="danger")
+    return [approve | {"confirm": _confirm(request)}, button("deny", "Deny", value)]
 
 
 def _actions(request: Request, buttons: list[Block]) -> Block:
@@ -317,16 +329,6 @@ def _is_judged(view: CardView) -> bool:
     return not report.missing and not report.is_flat
 
 
-def _button(action_id: str, label: str, value: str, *, style: str = "") -> Block:
-    button: Block = {
-        "type": "button",
-        "action_id": action_id,
-        "text": {"type": "plain_text", "text": label},
-        "value": value,
-    }
-    return button | ({"style": style} if style else {})
-
-
 def _confirm(request: Request) -> Block:
     known = "" if request.counts is None else f" Open orders: {counted.said(request)}."
     accounts = text.cut(f"{_accounts(request)}.{known}", 290)
@@ -337,47 +339,3 @@ def _confirm(request: Request) -> Block:
         "deny": {"type": "plain_text", "text": "Go back"},
         "style": "danger",
     }
-
-
-def _limited(found: Sequence[str], chars_max: int, *, noun: str) -> list[str]:
-    """Keep the first lines that fit and count the others: `and 3 more rules`."""
-    shown = list(found)
-    while len(shown) > LINES_MAX or text.length(shown) > chars_max - 40:
-        shown.pop()
-    if left := len(found) - len(shown):
-        shown.append(f"and {text.plural(left, f'more {noun}')}")
-    return shown
-
-
-def _sections(found: Sequence[str]) -> list[Block]:
-    """Join lines into as few sections as Slack's limit allows."""
-    packed: list[str] = []
-    for line in found:
-        short = text.cut(line, SECTION_MAX)
-        if packed and len(packed[-1]) + len(short) + 1 <= SECTION_MAX:
-            packed[-1] = f"{packed[-1]}\n{short}"
-        else:
-            packed.append(short)
-    return [_section(part) for part in packed]
-
-
-def _header(line: str) -> Block:
-    plain_line = {"type": "plain_text", "text": text.cut(line, 150)}
-    return {"type": "header", "text": plain_line}
-
-
-def _section(mrkdwn: str) -> Block:
-    return {"type": "section", "text": _mrkdwn(mrkdwn)}
-
-
-def _context(found: Sequence[str]) -> Block:
-    return {"type": "context", "elements": [_mrkdwn(line) for line in found]}
-
-
-def _mrkdwn(line: str) -> Block:
-    """Verbatim: Slack links and mentions nothing by itself in words that came from outside."""
-    return {"type": "mrkdwn", "text": line, "verbatim": True}
-
-
-def _message(found: Sequence[str], blocks: Sequence[Block]) -> Message:
-    return Message(text=text.cut("\n".join(found), TEXT_MAX), blocks=tuple(blocks))

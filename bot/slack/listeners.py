@@ -27,8 +27,8 @@ from bot.flow.desk import Click, Desk, Said
 from bot.flow.ports import StoreDown
 from bot.flow.preview import Previewer
 from bot.slack import answers, blocks, connection, payload
-from bot.slack.blocks import Message
 from bot.slack.identity import SlackPeople
+from bot.slack.parts import Message
 from bot.slack.payload import Body
 from bot.slack.presenter import Presenter, Spawn
 from policies import evaluate

@@ -14,8 +14,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from slack_sdk.web.async_client import AsyncWebClient
@@ -27,9 +28,10 @@ from bot.domain.request import Request, RequestState
 from bot.domain.result import TargetStatus
 from bot.flow.ports import Clock, StoreDown
 from bot.slack import blocks, calls
-from bot.slack.blocks import CardView, Message
+from bot.slack.blocks import CardView
 from bot.slack.calls import Calls, Later, No
 from bot.slack.pace import Pace
+from bot.slack.parts import Message
 from policies.model import Decision, Vote
 
 logger = logging.getLogger(__name__)
@@ -101,6 +103,8 @@ class Surroundings:
     workspace_url: str
     judge: Callable[[Request, tuple[Vote, ...]], Decision]
     """Judges votes from snapshots, for display only."""
+    bans: Callable[[], Mapping[str, datetime]]
+    """Venues that have shut out our address, and until when."""
     pause_s: float = 1.0
     """Least seconds between two passes over one request, and between two posts to a channel."""
     refused_again_s: float = 30.0
@@ -270,6 +274,7 @@ class Presenter:
             decision=around.judge(request, votes) if is_pending else None,
             approvers=await around.messages.approvers(request.id) if has_run else None,
             chain_head=await around.messages.chain_head(request.id) if is_final else "",
+            bans=around.bans(),
             now=around.clock.now(),
         )
 

@@ -112,13 +112,17 @@ def test_a_ban_refuses_whoever_waits_and_whoever_comes():
         gate = Gate(MUCH)
         await pass_through(gate, call("first", ONE), [])
         until = datetime.now(UTC) + timedelta(minutes=10)
+        assert gate.banned_until is None
         asyncio.get_running_loop().call_later(1.0, gate.banned, until)
         with pytest.raises(VenueBanned, match="BANNED until"):
             await pass_through(gate, call("waits", ONE), [])
         assert now() == 1.0
         with pytest.raises(VenueBanned):
             await pass_through(gate, call(priority=Priority.CANCEL), [])
+        gate.banned(until - timedelta(minutes=9))
+        assert gate.banned_until == until
         await asyncio.sleep(601)
+        assert gate.banned_until is None
         await pass_through(gate, call(), [])
 
     clock.run(main())

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from pydantic import SecretStr
 
@@ -140,6 +141,7 @@ class FakeVenue:
 
     books: dict[str, Book]
     capabilities: Capabilities = CAPABILITIES
+    banned_until: datetime | None = None
 
     async def instruments(self) -> Instruments:
         from tests.fakes.clock import EPOCH

@@ -105,6 +105,7 @@ class Scene:
     clock: HeldClock
     folk: Folk
     book: Book
+    venue: FakeVenue
     journal: KeptJournal
     trail: Trail
 
@@ -136,11 +137,11 @@ class Scene:
 async def opened(folder: Path, *, text: str = TEXT) -> AsyncIterator[Scene]:
     clock, journal = HeldClock(), KeptJournal()
     book = Book(clock=clock, orders=[order("1")], call_s=0.0)
-    folk = Folk(clock=clock)
+    folk, venue = Folk(clock=clock), FakeVenue(books={"mm": book})
     means = Means(
         journal=journal,
         keys=Keys(secrets={"keys/mm": "mm", "keys/toy": "mm"}),
-        venues=OneVenue(FakeVenue(books={"mm": book})),
+        venues=OneVenue(venue),
         clock=clock,
         limits=Limits(),
     )
@@ -164,7 +165,13 @@ async def opened(folder: Path, *, text: str = TEXT) -> AsyncIterator[Scene]:
             is_resumed=True,
         )
         yield Scene(
-            desk=desk, clock=clock, folk=folk, book=book, journal=journal, trail=store.trail
+            desk=desk,
+            clock=clock,
+            folk=folk,
+            book=book,
+            venue=venue,
+            journal=journal,
+            trail=store.trail,
         )
 
 

@@ -11,6 +11,7 @@ from bot.domain.result import TargetStatus
 from bot.flow import decide, tick
 from bot.flow.desk import Click
 from bot.flow.ports import Claim
+from tests.fakes.clock import EPOCH
 from tests.flow.scene import TWO, Failing, of, opened
 from tests.policies.people import ALICE, BOB, CAROL
 
@@ -39,6 +40,22 @@ async def test_vote_of_somebody_unknown_lapses_a_minute_after_the_click(tmp_path
         await tick.tick(scene.desk)
         assert await scene.state(request) is RequestState.PENDING
         assert scene.desk.unsure == {}
+
+
+async def test_cards_follow_a_ban_from_its_first_second_to_its_last(tmp_path: Path):
+    async with opened(tmp_path) as scene:
+        request = of(await scene.submit("mm"))
+        redrawn: list[str] = []
+        scene.desk.changed = redrawn.append
+        await tick.tick(scene.desk)
+        assert (redrawn, scene.desk.bans) == ([], {})
+        scene.venue.banned_until = EPOCH
+        await tick.tick(scene.desk)
+        await tick.tick(scene.desk)
+        assert (redrawn, scene.desk.bans) == ([request.id], {"bybit": EPOCH, "paper": EPOCH})
+        scene.venue.banned_until = None
+        await tick.tick(scene.desk)
+        assert (redrawn, scene.desk.bans) == ([request.id] * 2, {})
 
 
 async def test_time_alone_expires_a_request(tmp_path: Path):

@@ -5,7 +5,8 @@ from dataclasses import replace
 from bot.domain.request import Count, Request
 from bot.domain.result import Outcome, Phase, TargetResult, TargetStatus
 from bot.slack import blocks
-from bot.slack.blocks import CardView, Message
+from bot.slack.blocks import CardView
+from bot.slack.parts import Message
 from tests.fakes import run
 from tests.fakes.clock import EPOCH
 

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from bot.domain.request import Count, RequestState
 from bot.domain.result import Outcome, Residual, TargetStatus
 from bot.sandbox.slack import api
@@ -80,6 +82,20 @@ def test_running_card_offers_to_stop_the_chase_only_once_something_rests():
     assert buttons(card(request(), judged("acc-000", Outcome.FLAT))) == []
     assert buttons(card(request(), rests)) == ["Stop the chase"]
     assert buttons(card(request(chase_stopped_by="bob"), rests)) == []
+
+
+@pytest.mark.parametrize("state", [RequestState.PENDING, RequestState.RUNNING])
+def test_open_card_says_until_when_its_venue_has_shut_us_out(state: RequestState):
+    bans = {"bybit": EPOCH.replace(hour=3, minute=24), "paper": EPOCH}
+    message = card(request(state=state), bans=bans)
+    assert "*bybit: BANNED until 03:24 UTC*" in message.text
+    assert "*bybit: BANNED until 03:24 UTC*" in whole(message)
+    assert "paper" not in message.text
+
+
+def test_final_card_says_no_ban_that_may_have_ended():
+    final = card(request(state=RequestState.FINISHED), bans={"bybit": EPOCH})
+    assert "BANNED" not in final.text
 
 
 def test_unverified_is_as_loud_as_residual():

@@ -137,6 +137,7 @@ async def opened(
             incident_channel=INCIDENT,
             workspace_url="https://sandbox.slack.com/",
             judge=lambda *_: Decision(verdict=Verdict.PENDING, reasons=()),
+            bans=dict,
             pause_s=0.05,
             refused_again_s=refused_again_s,
         )
