@@ -46,22 +46,25 @@ class Runner:
     ) -> None:
         """Work on each target that is not final, whose key is claimed, and that nobody works on.
 
-        May be called again at every tick.
+        May be called again at every tick: a target whose lease is no longer ours is let go.
         """
         before = {status.account: status for status in statuses}
         for target in request.plan.targets:
             claim, status = claims.get(target.key), before[target.account]
             run = self._runs.get(request.id)
-            if claim is None or status.is_final or (run and target.account in run.working):
+            if run and target.account in run.working:
+                self._keep(run.working[target.account], claim)
+                continue
+            if claim is None or status.is_final:
                 continue
             if self._ended.get((request.id, target.account)) == claim.fence:
                 continue  # Its last status is on its way to the store.
             run = self._runs.setdefault(request.id, _begin(request, self._means.clock))
             if request.id in self._stopped:
                 run.stopped.set()
-            run.working.add(target.account)
             job = _job(run, target, claim, self._means, status)
             task = self._group.create_task(self._work(job), name=f"{request.id} {target.account}")
+            run.working[target.account] = (claim, task)
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
@@ -81,13 +84,19 @@ class Runner:
         for task in self._tasks:
             task.cancel()
 
+    def _keep(self, work: tuple[Claim, asyncio.Task[None]], claim: Claim | None) -> None:
+        """Go on only under the lease that the work began with: another may pursue it now."""
+        begun_with, task = work
+        if claim != begun_with:
+            task.cancel()
+
     async def _work(self, job: Job) -> None:
         run = job.run
         try:
             await run_target(job)
             self._ended[run.request.id, job.target.account] = job.claim.fence
         finally:
-            run.working.discard(job.target.account)
+            run.working.pop(job.target.account, None)
             if not run.working:
                 self._runs.pop(run.request.id, None)
                 run.signers.clear()
@@ -164,20 +173,37 @@ async def run_target(job: Job) -> None:
 
 async def _until_ended(job: Job) -> None:
     """Work on the target; at consent end, or when stopped, every call on its way is aborted."""
-    left_s = job.run.consent_end - job.means.clock.monotonic()
-    if job.run.stopped.is_set() or left_s <= 0:
+    if job.run.stopped.is_set() or _left_s(job) <= 0:
         return
     async with asyncio.TaskGroup() as group:
         work = group.create_task(_pursue(job))
         stop = group.create_task(_stopped(job))
+        end = group.create_task(_consent_ended(job))
         verdict = group.create_task(_at_verdict_time(job))
-        await asyncio.wait({work, stop}, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
-        for task in (work, stop, verdict):
+        await asyncio.wait({work, stop, end}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (work, stop, end, verdict):
             task.cancel()
 
 
 async def _stopped(job: Job) -> None:
     await job.run.stopped.wait()
+
+
+def _left_s(job: Job) -> float:
+    """Return the seconds of consent that are left on the clock that is further on.
+
+    A machine that slept has a monotonic clock that stood still; one whose wall clock was set back
+    has a wall clock that would let us go on.
+    """
+    run, clock = job.run, job.means.clock
+    assert run.request.consent_ends_at is not None
+    wall_s = (run.request.consent_ends_at - clock.now()).total_seconds()
+    return min(run.consent_end - clock.monotonic(), wall_s)
+
+
+async def _consent_ended(job: Job) -> None:
+    while (left_s := _left_s(job)) > 0:  # noqa: ASYNC110 — a clock that jumps announces nothing
+        await asyncio.sleep(min(left_s, job.means.limits.tick_s))
 
 
 async def _at_verdict_time(job: Job) -> None:

@@ -39,7 +39,8 @@ class Run:
     verdict_at: float
     consent_end: float
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
-    working: set[str] = field(default_factory=set)
+    working: dict[str, tuple[Claim, asyncio.Task[None]]] = field(default_factory=dict)
+    """By account: who pursues it, and under which lease."""
     locks: dict[str, asyncio.Lock] = field(default_factory=dict)
     signers: dict[str, ApiKeySigner] = field(default_factory=dict)
     """By key path: each distinct path is read once, unless the venue refuses what it holds."""

@@ -215,7 +215,8 @@ def _find(connection: Connection, request_id: str) -> Request | None:
 def _open_requests(connection: Connection) -> tuple[Request, ...]:
     table = tables.requests
     query = select(table).where(table.c.state.in_(_OPEN)).order_by(table.c.number)
-    return tuple(rows.to_request(row) for row in connection.execute(query).mappings())
+    found = (rows.readable_request(row) for row in connection.execute(query).mappings())
+    return tuple(request for request in found if request is not None)
 
 
 def _votes(connection: Connection, request_id: str) -> tuple[Vote, ...]:

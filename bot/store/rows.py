@@ -6,6 +6,7 @@ pydantic. Never touches a connection.
 
 from __future__ import annotations
 
+import logging
 from functools import cache
 from typing import Any, TypeVar
 
@@ -14,6 +15,8 @@ from sqlalchemy import RowMapping
 
 from bot.domain import plan as plans
 from bot.domain.request import Request
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -71,3 +74,18 @@ def of_request(request: Request) -> dict[str, Any]:
 def to_request(row: RowMapping) -> Request:
     """Make a request of its row."""
     return unpack(Request, {key: value for key, value in row.items() if key not in _STORE_ONLY})
+
+
+def readable_request(row: RowMapping) -> Request | None:
+    """Make a request of its row, or complain: one that nobody can read must not hide the others."""
+    try:
+        return to_request(row)
+    except ValueError:
+        _complain(str(row["id"]))
+        return None
+
+
+@cache
+def _complain(request_id: str) -> None:
+    """Log once, for this is met at every tick."""
+    logger.error("request.unreadable", extra={"request_id": request_id})

@@ -139,6 +139,28 @@ def test_nothing_is_sent_after_consent_end():
     assert status.result.outcome is Outcome.RESIDUAL
 
 
+def test_machine_that_slept_past_consent_end_sends_nothing_when_it_wakes():
+    def make(scene: Scene) -> Request:
+        scene.book("a", "1").stuck.add("1")
+        scene.during_at = 100.0
+        scene.during = lambda _: setattr(scene.clock, "skew_s", 1200.0)
+        return request(target("a"), consent_s=600.0)
+
+    scene = play(make, until_s=700)
+    assert max(at for at, _ in scene.books["a"].log) <= 100.0 + scene.limits.tick_s
+    assert scene.last("a").is_final
+
+
+def test_wall_clock_that_is_set_back_prolongs_no_consent():
+    def make(scene: Scene) -> Request:
+        scene.book("a", "1").stuck.add("1")
+        scene.during_at = 40.0
+        scene.during = lambda _: setattr(scene.clock, "skew_s", -3600.0)
+        return request(target("a"), consent_s=45.0)
+
+    assert max(at for at, _ in play(make, until_s=200).books["a"].log) <= 45.0
+
+
 def test_chase_is_slow_after_verdict_time_and_still_ends_flat():
     def make(scene: Scene) -> Request:
         book = scene.book("a", "1")

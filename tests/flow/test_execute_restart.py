@@ -232,6 +232,31 @@ def test_target_whose_lease_was_lost_and_won_again_is_pursued_again():
     assert again(act).books["a"].rounds == 2
 
 
+def test_target_whose_lease_is_lost_is_let_go_without_a_verdict():
+    async def act(scene: Scene, runner: Runner, running: Request) -> None:
+        stale(runner, running)
+        await asyncio.sleep(5)
+        runner.take(running, waiting(*running.plan.targets), {})
+
+    scene = again(act, stuck=True)
+    assert max(at for at, _ in scene.books["a"].log) <= 5.0
+    assert not scene.last("a").is_final
+
+
+def test_target_whose_lease_went_round_is_begun_again_under_the_new_one():
+    async def act(scene: Scene, runner: Runner, running: Request) -> None:
+        stale(runner, running)
+        await asyncio.sleep(5)
+        stale(runner, running, fence=3)
+        await asyncio.sleep(1)
+        stale(runner, running, fence=3)
+        await asyncio.sleep(5)
+
+    fences = [e.claim.fence for e in again(act, stuck=True).journal.entries if e.status]
+    assert set(fences) == {1, 3}
+    assert fences == sorted(fences)
+
+
 def test_what_ended_is_remembered_only_while_its_request_is_open():
     async def act(scene: Scene, runner: Runner, running: Request) -> None:
         stale(runner, running)

@@ -206,6 +206,14 @@ REMOVALS = [
         test=f"{LOOP}::test_reading_that_could_not_read_a_class_starts_the_count_again",
     ),
     Removal(
+        check="pages unread",
+        path="adapters/contract.py",
+        old="return not self.orders and not self.unread and not self.has_more",
+        new="return not self.orders and not self.unread",
+        test="tests/adapters/test_bybit_scopes.py"
+        "::test_orders_out_of_scope_that_fill_the_first_page_do_not_make_it_clean",
+    ),
+    Removal(
         check="readings after FLAT",
         path=VERIFY,
         old="    if reading.orders:\n        sight.came_back",
@@ -222,9 +230,39 @@ REMOVALS = [
     Removal(
         check="consent end",
         path=EXECUTE,
-        old="left_s = job.run.consent_end - job.means.clock.monotonic()",
-        new="left_s = job.run.consent_end - job.means.clock.monotonic() + 60",
+        old="return min(run.consent_end - clock.monotonic(), wall_s)",
+        new="return min(run.consent_end - clock.monotonic(), wall_s) + 60",
         test=f"{RUN}::test_nothing_is_sent_after_consent_end",
+    ),
+    Removal(
+        check="consent end on the wall clock",
+        path=EXECUTE,
+        old="return min(run.consent_end - clock.monotonic(), wall_s)",
+        new="return run.consent_end - clock.monotonic()",
+        test=f"{RUN}::test_machine_that_slept_past_consent_end_sends_nothing_when_it_wakes",
+    ),
+    Removal(
+        check="consent end on the monotonic clock",
+        path=EXECUTE,
+        old="return min(run.consent_end - clock.monotonic(), wall_s)",
+        new="return wall_s",
+        test=f"{RUN}::test_wall_clock_that_is_set_back_prolongs_no_consent",
+    ),
+    Removal(
+        check="a lease that was lost",
+        path=EXECUTE,
+        old="if claim != begun_with:",
+        new="if False:",
+        test="tests/flow/test_execute_restart.py"
+        "::test_target_whose_lease_is_lost_is_let_go_without_a_verdict",
+    ),
+    Removal(
+        check="a round on its way counts as sent",
+        path=VERIFY,
+        old="was_sent, sight.is_sent = sight.is_sent, True",
+        new="was_sent = sight.is_sent",
+        test="tests/flow/test_execute_faults.py"
+        "::test_first_round_that_hangs_is_unverified_never_not_sent",
     ),
     Removal(
         check="budget reserve",

@@ -117,6 +117,20 @@ async def test_open_requests_are_pending_and_running_ones_oldest_first(store: St
     ]
 
 
+async def test_request_that_cannot_be_read_hides_no_other_and_is_told_once(
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    await values.running(store)
+    later = values.pending("QQQQQ", targets=(run.target("delta"),), requester=BOB)
+    await values.submit(store, later, delivery="d-2")
+    with closing(sqlite3.connect(tmp_path / "x.db")) as database, database:
+        database.execute("UPDATE requests SET plan = '{}' WHERE id = 'QQQQQ'")
+    for _ in range(2):
+        assert [request.id for request in await store.requests.open_requests()] == ["K7Q2M"]
+    told = [record for record in caplog.records if record.msg == "request.unreadable"]
+    assert [record.__dict__["request_id"] for record in told] == ["QQQQQ"]
+
+
 async def test_redelivered_vote_counts_once(store: Store):
     await values.submit(store)
     assert await values.cast(store, BOB, delivery="v-1") is True
