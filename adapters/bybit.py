@@ -10,13 +10,11 @@ Sources: bybit-exchange/docs, `docs/v5` as of 2026-07-24, read 2026-11-20.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Collection, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from functools import partial
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -30,16 +28,14 @@ from pydantic import (
     StringConstraints,
 )
 
-from adapters import bybit_calls as calls
 from adapters import bybit_listing as listings
-from adapters import bybit_reading as readings
-from adapters import bybit_receipts as receipts_of
 from adapters import bybit_wire as wire
 from adapters import link as links
 from adapters import signing
 from adapters.bybit_adapter import CAPABILITIES, BybitAdapter
 from adapters.bybit_calls import Caller, Timekeeper
-from adapters.bybit_listing import Listing, Question
+from adapters.bybit_lister import Lister
+from adapters.bybit_listing import Listing
 from adapters.contract import (
     ApiKeySigner,
     Capabilities,
@@ -47,8 +43,6 @@ from adapters.contract import (
     Purpose,
     VenueAdapter,
     VenueAuthRefused,
-    VenueError,
-    VenueReplyInvalid,
 )
 from adapters.gate import Gate
 from adapters.link import VenueLink
@@ -57,12 +51,8 @@ from adapters.pacing import Window
 logger = logging.getLogger(__name__)
 
 ADDRESS = Window(name="address", calls=wire.ADDRESS_CALLS, per_s=wire.ADDRESS_S)
-LISTING_PAGES = 50
 LISTING_AGAIN_S = 3600.0
 LISTING_RETRY_S = 60.0
-LISTING_SOON_S = 5.0
-"""Least seconds between two attempts, however much a run wants the list."""
-
 Coin = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{2,20}$")]
 
 
@@ -88,29 +78,13 @@ class BybitCredentials(BaseModel):
 
 
 @dataclass(slots=True, kw_only=True)
-class _Taken:
-    """What one attempt at the instrument list has brought."""
-
-    found: dict[str, dict[str, str]] = field(default_factory=dict)
-    failed: dict[str, VenueError] = field(default_factory=dict)
-    option_coins: tuple[str, ...] | None = None
-
-
-@dataclass(slots=True, kw_only=True)
 class Bybit:
     """Bybit at one base URL, for the life of the process."""
 
     link: VenueLink
     settings: BybitSettings
     timekeeper: Timekeeper
-    path: Path | None
-    """Where the instrument list is kept."""
-    listing: Listing
-    is_listing_ours: bool = False
-    """The list was read by this process, not only found on disk."""
-    reading: asyncio.Lock = field(default_factory=asyncio.Lock)
-    wanted: asyncio.Event = field(default_factory=asyncio.Event)
-    """Somebody cannot do without the list."""
+    lister: Lister
     uids: dict[str, str] = field(default_factory=dict)
     """Budget id of a key -> its account, as far as keys were checked."""
 
@@ -121,22 +95,12 @@ class Bybit:
 
     @property
     def banned_until(self) -> datetime | None:
-        """Until when Bybit has shut out our address, on every host; None if it has not."""
-        return self.link.gate.banned_until
+        """Until when Bybit has shut out our address; None if it has not."""
+        return self.link.banned_until
 
-    async def instruments(self) -> Instruments:
-        """Return every symbol that Bybit lists, from memory or disk, else from Bybit.
-
-        Raises:
-            VenueError: it was never read as a whole and cannot be now.
-        """
-        if self.listing.instruments() is None:
-            async with self.reading:
-                if self.listing.instruments() is None:
-                    await self._read_listing()
-        known = self.listing.instruments()
-        assert known is not None
-        return known
+    async def instruments(self, wanted: Collection[str] = ()) -> Instruments:
+        """Return every symbol that Bybit lists; see `Lister.instruments`."""
+        return await self.lister.instruments(wanted)
 
     def signer(self, secret: SecretStr) -> ApiKeySigner:
         """Make the signer that a secret document describes.
@@ -166,72 +130,14 @@ class Bybit:
         )
         return BybitAdapter(
             caller=caller,
-            listing=lambda: self.listing,
+            listing=lambda: self.lister.listing,
             linear_coins=self._linear_coins,
-            want_listing=self.wanted.set,
+            want_listing=self.lister.wanted.set,
         )
 
     def _linear_coins(self) -> tuple[str, ...]:
-        return tuple(
-            sorted(listings.ALWAYS | self.listing.coins("linear") | {*self.settings.settle_coins})
-        )
-
-    async def _read_listing(self) -> None:
-        """Read the list and keep it; what cannot be read keeps what was known.
-
-        Raises:
-            VenueError: a core part of it cannot be read.
-        """
-        taken = _Taken()
-        contracts = [partial(self._read_question, each, taken) for each in listings.questions()]
-        await readings.side_by_side([*contracts, partial(self._read_options, taken)])
-        self.listing = self.listing.joined(taken.found, taken.option_coins, datetime.now(UTC))
-        self._keep()
-        core = {wire.build_option_coins().name, *listings.core_keys(self.listing.option_coins)}
-        for key in sorted(core & taken.failed.keys()):
-            raise taken.failed[key]
-        self.is_listing_ours = True
-
-    async def _read_options(self, taken: _Taken) -> tuple[None, ...]:
-        """Read which coins have options, then the options of each."""
-        ask = wire.build_option_coins()
-        coins = self.listing.option_coins
-        try:
-            coins = receipts_of.parse_option_coins(await calls.ask_public(self.link, ask))
-            taken.option_coins = coins
-        except VenueError as error:
-            taken.failed[ask.name] = error
-        return await readings.side_by_side(
-            partial(self._read_question, question, taken)
-            for question in listings.option_questions(coins)
-        )
-
-    async def _read_question(self, question: Question, taken: _Taken) -> tuple[None, ...]:
-        try:
-            taken.found[question.key] = await self._listed(question)
-        except VenueError as error:
-            taken.failed[question.key] = error
-        return ()
-
-    async def _listed(self, question: Question) -> dict[str, str]:
-        symbols: dict[str, str] = {}
-        cursor, seen = "", {""}
-        for _ in range(LISTING_PAGES):
-            ask = wire.build_instruments(question.path, dict(question.selector), cursor)
-            pairs, cursor = receipts_of.parse_instruments(await calls.ask_public(self.link, ask))
-            symbols.update(pairs)
-            if cursor in seen:
-                return symbols
-            seen.add(cursor)
-        raise VenueReplyInvalid(user_message="Bybit: the instrument list does not end")
-
-    def _keep(self) -> None:
-        if self.path is None:
-            return
-        try:
-            listings.keep(self.path, self.listing)
-        except OSError:
-            logger.warning("listing.unkept", extra={"venue": "bybit"})
+        listed = self.lister.listing.coins("linear")
+        return tuple(sorted(listings.ALWAYS | listed | {*self.settings.settle_coins}))
 
     async def stay_fresh(self) -> None:
         """Measure the clock and read the instrument list, at start and then every hour.
@@ -242,32 +148,12 @@ class Bybit:
             pause_s = LISTING_RETRY_S
             try:
                 async with asyncio.TaskGroup() as group:
-                    group.create_task(self.timekeeper.fresh())
-                    listed = group.create_task(self._refreshed())
+                    group.create_task(self.timekeeper.renewed())
+                    listed = group.create_task(self.lister.refreshed())
                 pause_s = LISTING_AGAIN_S if listed.result() else LISTING_RETRY_S
             except ExceptionGroup:
                 logger.exception("listing.broken", extra={"venue": "bybit"})
-            await self._rest(pause_s)
-
-    async def _refreshed(self) -> bool:
-        """Read the instrument list unless somebody just has; tell whether it could be read."""
-        try:
-            async with self.reading:
-                if not self.is_listing_ours:
-                    await self._read_listing()
-        except VenueError:
-            logger.warning("listing.unread", extra={"venue": "bybit"})
-            return False
-        return True
-
-    async def _rest(self, pause_s: float) -> None:
-        """Wait until the list is due again, or wanted by somebody who has none."""
-        self.wanted.clear()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(pause_s):
-                await asyncio.sleep(LISTING_SOON_S)
-                await self.wanted.wait()
-        self.is_listing_ours = False
+            await self.lister.rest(pause_s)
 
 
 @asynccontextmanager
@@ -285,8 +171,7 @@ async def connect(
             link=link,
             settings=settings,
             timekeeper=Timekeeper(link=link),
-            path=path,
-            listing=listings.load(path) if path else Listing(),
+            lister=Lister(link=link, path=path, listing=listings.load(path) if path else Listing()),
         )
         async with _beside(venue.stay_fresh()):
             yield venue

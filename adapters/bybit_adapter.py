@@ -34,6 +34,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 
 from adapters import bybit_keys as keys
@@ -267,16 +268,16 @@ class BybitAdapter:
 
     async def open_orders(self, scope: Scope, *, pages_max: int) -> Reading:
         """Read every order class in scope side by side, the first page of each first."""
-        knows_coins = self.listing().knows_linear
+        listing = self.listing()
         series, look = self._series(scope), Look(scope=scope, pages_max=pages_max)
         reading = await readings.read_all(self.caller, series, look)
-        if knows_coins or LINEAR not in readings.classes_of(scope):
+        if listing.vouches_for_coins(datetime.now(UTC)) or LINEAR not in readings.classes_of(scope):
             return reading
         self.want_listing()
         is_told = any(each.order_class == LINEAR for each in reading.unread)
         if scope.symbols or is_told:
             return reading
-        return replace(reading, unread=(*reading.unread, _coins_unknown()))
+        return replace(reading, unread=(*reading.unread, _coins_unknown(listing.linear_at)))
 
     def _series(self, scope: Scope) -> list[Series]:
         """List the series of pages that together show every class in scope."""
@@ -302,7 +303,7 @@ class BybitAdapter:
         if category == SPREAD:
             return [readings.spreads({})]
         is_listed = all(listing.lists(category, each) for each in scope.symbols)
-        if scope.symbols and (is_listed or (category == LINEAR and not listing.knows_linear)):
+        if scope.symbols and (is_listed or (category == LINEAR and listing.linear_at is None)):
             return [readings.realtime(category, {"symbol": each}) for each in scope.symbols]
         if category == LINEAR:
             return [readings.realtime(LINEAR, {"settleCoin": coin}) for coin in self.linear_coins()]
@@ -327,9 +328,10 @@ def _category(order_class: OrderClass) -> OrderClass:
     return SPOT if order_class in SPOT_FILTERS else order_class
 
 
-def _coins_unknown() -> Unread:
+def _coins_unknown(read_at: datetime | None) -> Unread:
+    known = f"is of {read_at:%Y-%m-%d %H:%M} UTC" if read_at else "was never read"
     error = VenueNotReached(
-        user_message="settle coins unknown: the instrument list was never read",
+        user_message=f"settle coins unknown: the instrument list {known}",
         remedy="Find out why Bybit's public calls fail; linear orders in other coins may rest.",
     )
     return Unread(order_class=LINEAR, error=error)

@@ -11,11 +11,13 @@ import logging
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http import HTTPStatus
 
+from adapters import bybit_codes as codes
 from adapters import bybit_receipts as receipts
 from adapters import bybit_replies as replies
 from adapters import bybit_wire as wire
+from adapters import gate as gates
+from adapters.bybit_codes import Forbidden
 from adapters.bybit_replies import Envelope, Heard
 from adapters.bybit_wire import Ask
 from adapters.contract import (
@@ -36,6 +38,8 @@ logger = logging.getLogger(__name__)
 
 CLOCK_WAIT_S = 1.0
 """No call waits longer than this for the clock: Bybit judges the timestamp, not we."""
+ALLOWED_S = 1.0
+"""How long an address that was told the time counts as not banned."""
 CLOCK_AGAIN_S = 10.0
 """How long a failed measurement is not tried again."""
 
@@ -47,6 +51,8 @@ class Timekeeper:
     link: VenueLink
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     failed_at: float = float("-inf")
+    allowed_at: float = float("-inf")
+    """When Bybit last told the time to an address of which a call was forbidden."""
 
     async def fresh(self) -> None:
         """Measure if the last measurement is stale; a failure is tolerated and not repeated soon.
@@ -64,6 +70,39 @@ class Timekeeper:
             except (VenueError, TimeoutError):
                 self.failed_at = asyncio.get_running_loop().time()
                 logger.warning("clock.unmeasured", extra={"venue": "bybit"})
+
+    async def renewed(self) -> None:
+        """Measure, whether the last measurement is stale or not; a failure is tolerated."""
+        self.link.clock.is_stale = True
+        await self.fresh()
+
+    async def ban_or(self, error: Forbidden) -> VenueError:
+        """Tell a ban of our address from a call that is merely forbidden: a ban forbids the time.
+
+        What the page does not call a ban shuts this host alone: an address that is banned in truth
+        is told so by the others, and a firewall before one host must not silence them.
+
+        Returns:
+            What the call met in truth.
+        """
+        loop = asyncio.get_running_loop()
+        async with self.lock:
+            if (until := self.link.banned_until) is not None:
+                return gates.shut_out(until)
+            if loop.time() - self.allowed_at < ALLOWED_S:
+                return error
+            try:
+                await self._measure()
+            except Forbidden:
+                ban = codes.banned(error.venue_code, datetime.now(UTC))
+                self.link.shut(ban.until)
+                return ban
+            except VenueBanned as ban:
+                return ban
+            except VenueError:
+                return error  # Nothing was learnt: the next one asks again.
+            self.allowed_at = loop.time()
+            return error
 
     def _is_due(self) -> bool:
         failed_lately = asyncio.get_running_loop().time() - self.failed_at < CLOCK_AGAIN_S
@@ -154,6 +193,8 @@ class Caller:
         except VenueThrottled as error:
             self.throttled(ask, error)
             raise
+        except Forbidden as error:
+            raise await self.timekeeper.ban_or(error) from None
         except VenueAuthRefused as error:
             if error.is_clock:
                 self.link.clock.is_stale = True
@@ -198,7 +239,7 @@ class Caller:
 
     def _follow(self, ask: Ask, reply: Reply) -> None:
         """Correct the window by the venue's own numbers, where they are there and make sense."""
-        quota = replies.parse_quota(_heard(self.link, reply, is_signed=True))
+        quota = replies.parse_quota(_heard(self.link, reply))
         if quota is None:
             return
         for window in self._windows(ask):
@@ -210,31 +251,22 @@ class Caller:
             )
 
 
-def _heard(link: VenueLink, reply: Reply, *, is_signed: bool) -> Heard:
+def _heard(link: VenueLink, reply: Reply) -> Heard:
     return Heard(
         status=reply.status,
         headers=reply.headers,
         body=reply.body,
         now=datetime.now(UTC),
         venue_now_ms=link.clock.timestamp_ms(time.time() * 1000),
-        is_signed=is_signed,
     )
 
 
 def _judged(link: VenueLink, reply: Reply, *, api_key: str) -> Envelope | None:
-    """Judge an answer, and tell the gate what concerns every call from our address.
-
-    `api_key` is empty for a public call. HTTP 429 is Bybit's protection of the whole system, not a
-    limit of one key.
-    """
+    """Judge an answer, and tell the gate of a ban; `api_key` is empty for a public call."""
     try:
-        return replies.judge(_heard(link, reply, is_signed=bool(api_key)), api_key=api_key)
+        return replies.judge(_heard(link, reply), api_key=api_key)
     except VenueBanned as error:
         link.gate.banned(error.until)
-        raise
-    except VenueThrottled as error:
-        if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
-            link.gate.slowed(error.retry_after_s)
         raise
 
 

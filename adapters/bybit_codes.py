@@ -27,13 +27,21 @@ from adapters.contract import (
 )
 
 BAN = timedelta(minutes=10)
-"""Least length of the ban that follows HTTP 403 "access too frequent"."""
+"""Least length of a ban."""
 TOO_FREQUENT = b"access too frequent"
-"""What HTTP 403 says when it is a ban."""
+"""What HTTP 403 says when it is a ban, in the words of the documentation."""
 COUNTRY = b"from your country"
 """What the page of Bybit's CDN (CloudFront) says when it is closed to a country: no ban."""
 RETRY_S = 1.0
 """When a throttled answer does not say how long."""
+
+
+class Forbidden(VenueRefused):
+    """HTTP 403 that does not say why: one call that some firewall stops, or a ban of our address.
+
+    Taken for a ban it could silence every cancel, taken for less it could prolong one: so whoever
+    meets it asks (`Timekeeper.ban_or`).
+    """
 
 
 class Kind(Enum):
@@ -171,14 +179,11 @@ def tidy(said: str) -> str:
     return re.sub(r"[A-Za-z0-9+/=]{16,}", "…", plain)[:200]
 
 
-def error_of_status(status: int, body: bytes, *, now: datetime, is_signed: bool) -> VenueError:
-    """Say what an answer without a readable envelope means, by its HTTP status.
-
-    `is_signed`: the call was made with a key.
-    """
+def error_of_status(status: int, body: bytes, *, now: datetime) -> VenueError:
+    """Say what an answer without a readable envelope means, by its HTTP status."""
     code = f"HTTP {status}"
     if status == HTTPStatus.FORBIDDEN:
-        return _forbidden(body, code, now, is_signed=is_signed)
+        return _forbidden(body, code, now)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         message = "Bybit protects itself from too many calls"
         return VenueThrottled(user_message=message, venue_code=code, retry_after_s=RETRY_S)
@@ -193,7 +198,7 @@ def error_of_status(status: int, body: bytes, *, now: datetime, is_signed: bool)
     return VenueReplyInvalid(user_message=message, venue_code=code)
 
 
-def _forbidden(body: bytes, code: str, now: datetime, *, is_signed: bool) -> VenueError:
+def _forbidden(body: bytes, code: str, now: datetime) -> VenueError:
     if COUNTRY in body:
         # True of one host only; taken for a ban it would silence the accounts on all others.
         return VenueRefused(
@@ -201,14 +206,14 @@ def _forbidden(body: bytes, code: str, now: datetime, *, is_signed: bool) -> Ven
             remedy="Check base_url and the country of the egress address.",
             venue_code=code,
         )
-    if not is_signed and TOO_FREQUENT not in body.lower():
-        # A page that some firewall put before a public list must not silence every cancel.
-        return VenueRefused(
-            user_message="a public call is forbidden to our address",
-            venue_code=code,
-            is_retryable=True,
-        )
-    return banned(code, now)
+    if TOO_FREQUENT in body.lower():
+        return banned(code, now)
+    return Forbidden(
+        user_message="the call is forbidden to our address",
+        remedy="See what stands between us and Bybit, and whether this host offers the call.",
+        venue_code=code,
+        is_retryable=True,
+    )
 
 
 def banned(code: str, now: datetime) -> VenueBanned:

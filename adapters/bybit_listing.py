@@ -20,7 +20,7 @@ import logging
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -33,6 +33,8 @@ ALWAYS = frozenset({"USDT", "USDC"})
 """Linear settle coins that are cancelled even if no list could ever be read."""
 OPTION_COINS = ("BTC", "ETH", "SOL")
 """Base coins of options that are asked for while nobody has told us which there are."""
+COINS_GOOD = timedelta(days=1)
+"""How long a list vouches for being all of the linear settle coins. Bybit adds one in years."""
 _MARKET, _SPREAD = "/v5/market/instruments-info", "/v5/spread/instrument"
 _OPTION = re.compile(r"[A-Z0-9]+-\d{1,2}[A-Z]{3}\d{2}-[0-9.]+-[CP](-[A-Z0-9]+)?")
 _INVERSE = re.compile(r"([A-Z0-9]+?)USD([FGHJKMNQUVXZ]\d{2})?")
@@ -88,6 +90,10 @@ def core_keys(option_coins: Iterable[str]) -> frozenset[str]:
     return frozenset(first.values()) | {each.key for each in option_questions(option_coins)}
 
 
+_LINEAR = next(each.key for each in questions() if each.category == "linear")
+"""The series of linear contracts in trading."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
     """The list as last known: series -> symbol -> settle coin ("" where it has none)."""
@@ -95,6 +101,8 @@ class Listing:
     series: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     read_at: datetime | None = None
     """When every core series had been read."""
+    linear_at: datetime | None = None
+    """When the linear contracts in trading, and so their settle coins, were last read."""
     coins_seen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Category -> settle coins ever seen there; for `option` the base coins last told."""
 
@@ -107,11 +115,9 @@ class Listing:
         """Return the base coins that have options, as far as we know."""
         return self.coins_seen.get("option") or OPTION_COINS
 
-    @property
-    def knows_linear(self) -> bool:
-        """Tell whether linear contracts, and so their settle coins, were ever read."""
-        core = next(each.key for each in questions() if each.category == "linear")
-        return core in self.series
+    def vouches_for_coins(self, now: datetime) -> bool:
+        """Tell whether there can hardly be a linear settle coin that it lacks."""
+        return self.linear_at is not None and now - self.linear_at <= COINS_GOOD
 
     def lists(self, category: str, symbol: str) -> bool:
         """Tell whether a symbol was seen in a category. False proves nothing."""
@@ -160,7 +166,8 @@ class Listing:
         }
         coins["option"] = option_coins or self.coins_seen.get("option", ())
         read_at = now if is_whole else self.read_at
-        return Listing(series=series, read_at=read_at, coins_seen=coins)
+        linear_at = now if found.get(_LINEAR) else self.linear_at
+        return Listing(series=series, read_at=read_at, linear_at=linear_at, coins_seen=coins)
 
 
 def _category(key: str) -> str:
@@ -181,10 +188,11 @@ def _by_spelling(symbol: str) -> tuple[str, ...]:
 
 
 class _Kept(BaseModel):
-    """The file: `{"read_at":…,"series":{…},"coins_seen":{…}}`."""
+    """The file: `{"read_at":…,"linear_at":…,"series":{…},"coins_seen":{…}}`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     read_at: datetime | None
+    linear_at: datetime | None = None
     series: dict[str, dict[str, str]]
     coins_seen: dict[str, tuple[str, ...]]
 
@@ -198,8 +206,16 @@ def load(path: Path) -> Listing:
     except (OSError, ValidationError):
         logger.warning("listing.unreadable", extra={"file": path.name})
         return Listing()
-    at = kept.read_at.astimezone(UTC) if kept.read_at else None
-    return Listing(series=kept.series, read_at=at, coins_seen=kept.coins_seen)
+    return Listing(
+        series=kept.series,
+        read_at=_utc(kept.read_at),
+        linear_at=_utc(kept.linear_at),
+        coins_seen=kept.coins_seen,
+    )
+
+
+def _utc(at: datetime | None) -> datetime | None:
+    return at.astimezone(UTC) if at else None
 
 
 def keep(path: Path, listing: Listing) -> None:
@@ -210,6 +226,7 @@ def keep(path: Path, listing: Listing) -> None:
     """
     kept = {
         "read_at": listing.read_at.isoformat() if listing.read_at else None,
+        "linear_at": listing.linear_at.isoformat() if listing.linear_at else None,
         "series": listing.series,
         "coins_seen": listing.coins_seen,
     }

@@ -57,9 +57,12 @@ _SPOT_BY_STOP: Mapping[str, OrderClass] = {
 }
 
 
+WHOLE_MAX = 10**19
+
+
 def _whole(value: object) -> int:
     """Read a whole number; some samples show `retCode` and times as strings."""
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < WHOLE_MAX:
         return value
     if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,19}", value):
         return int(value)
@@ -147,8 +150,6 @@ class Heard:
     """Our clock, aware UTC."""
     venue_now_ms: float
     """Bybit's clock, epoch milliseconds."""
-    is_signed: bool = True
-    """False: a public call, made without a key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,9 +181,7 @@ def judge(heard: Heard, *, api_key: str) -> Envelope | None:
         VenueError: every other answer than `retCode` 0 under HTTP 2xx.
     """
     envelope = _envelope(heard.body)
-    by_status = bybit_codes.error_of_status(
-        heard.status, heard.body, now=heard.now, is_signed=heard.is_signed
-    )
+    by_status = bybit_codes.error_of_status(heard.status, heard.body, now=heard.now)
     is_2xx = HTTPStatus.OK <= heard.status < HTTPStatus.MULTIPLE_CHOICES
     if envelope is None:
         raise by_status

@@ -21,7 +21,7 @@ How to write an adapter, in seven rules:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, IntEnum
@@ -198,11 +198,11 @@ class Venue(Protocol):
         """Until when the venue has shut out our address; None if it has not."""
         ...
 
-    async def instruments(self) -> Instruments:
-        """Return the symbols that the venue lists, from memory, disk or the venue.
+    async def instruments(self, wanted: Collection[str] = ()) -> Instruments:
+        """Return the symbols that the venue lists, from memory or disk; it is asked for what lacks.
 
         Raises:
-            VenueError: the list cannot be had; symbols stay unchecked.
+            VenueError: the list cannot be had, or cannot be trusted to lack what is wanted.
         """
         ...
 

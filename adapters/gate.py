@@ -89,10 +89,6 @@ class Gate:
         """Hold one window."""
         self._pacer.throttled(_now(), window, retry_after_s)
 
-    def slowed(self, retry_after_s: float) -> None:
-        """Hold every call: the venue as a whole protects itself."""
-        self.throttled(self._address, retry_after_s)
-
     def corrected(
         self, window: Window, *, limit: int, remaining: int, reset_after_s: float
     ) -> None:

@@ -20,6 +20,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -33,7 +34,7 @@ from adapters.contract import (
     VenueOutcomeUnknown,
     VenueReplyInvalid,
 )
-from adapters.gate import Call, Gate
+from adapters.gate import Call, Gate, shut_out
 from adapters.pacing import ClockOffset
 
 logger = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ class LinkLimits:
     """Bounds of one call, in seconds and bytes."""
 
     connect_s: float = 2.0
+    """Name, connection and handshake together: until then no byte has left."""
     call_s: float = 5.0
     """From the sending to the last byte of the answer, however slowly it drips."""
     reply_bytes_max: int = 4 * 1024 * 1024
@@ -110,8 +112,9 @@ class Connector(aiohttp.TCPConnector):
     could still be delivered by a network that heals.
     """
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, *, connect_s: float, **settings: Any) -> None:
         super().__init__(**settings)
+        self._connect_s = connect_s
         self._carrying: dict[asyncio.Task[Any] | None, asyncio.Transport | None] = {}
 
     @override
@@ -119,7 +122,8 @@ class Connector(aiohttp.TCPConnector):
         self, req: aiohttp.ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout
     ) -> aiohttp.connector.Connection:
         """Connect, and note which transport it is."""
-        connection = await super().connect(req, traces, timeout)
+        async with asyncio.timeout(self._connect_s):  # aiohttp's own limit leaves the name out.
+            connection = await super().connect(req, traces, timeout)
         self._carrying[asyncio.current_task()] = connection.transport
         return connection
 
@@ -150,6 +154,17 @@ class VenueLink:
         self._session = session
         self._connector = connector
         self._limits = limits
+        self._shut_until = datetime.min.replace(tzinfo=UTC)
+
+    @property
+    def banned_until(self) -> datetime | None:
+        """Until when the venue, or this host of it, has shut us out; None if it has not."""
+        shut = self._shut_until if self._shut_until > datetime.now(UTC) else None
+        return max(filter(None, (shut, self.gate.banned_until)), default=None)
+
+    def shut(self, until: datetime) -> None:
+        """Make no call to this host until then; others of the venue are called as before."""
+        self._shut_until = max(self._shut_until, until)
 
     async def call(self, call: Call, build: Build) -> Reply:
         """Make one call.
@@ -160,6 +175,8 @@ class VenueLink:
             VenueOutcomeUnknown: it was sent, or may have been, and no whole answer came.
             VenueReplyInvalid: the answer is larger than `reply_bytes_max`.
         """
+        if self._shut_until > datetime.now(UTC):
+            raise shut_out(self._shut_until)
         try:
             async with self.gate.passage(call):
                 request = await build(self.clock.timestamp_ms(time.time() * 1000))
@@ -242,9 +259,13 @@ async def open_link(
     """
     bounds = limits or LinkLimits()
     connector = Connector(
-        limit=0, ttl_dns_cache=60, keepalive_timeout=30, ssl=ssl.create_default_context()
+        connect_s=bounds.connect_s,
+        limit=0,
+        ttl_dns_cache=60,
+        keepalive_timeout=30,
+        ssl=ssl.create_default_context(),
     )
-    timeout = aiohttp.ClientTimeout(total=None, sock_connect=bounds.connect_s)
+    timeout = aiohttp.ClientTimeout(total=None)
     async with aiohttp.ClientSession(
         connector=connector,
         timeout=timeout,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from collections.abc import Collection
 from datetime import timedelta
 
 from adapters.contract import VenueError
@@ -36,10 +37,11 @@ async def resolve(desk: Desk, command: Cancel, requester: Actor) -> Plan:
         UsageError: see `bot.domain.plan.resolve`.
     """
     listed: dict[tuple[str, str], frozenset[str] | None] = {}
-    if command.symbols or command.order:
+    wanted = (*command.symbols, *(command.order or ())[:1])
+    if wanted:
         async with asyncio.TaskGroup() as group:
             for place in {(entry.venue, entry.base_url) for entry in desk.directory.accounts}:
-                group.create_task(_list_symbols(desk, place, listed))
+                group.create_task(_list_symbols(desk, place, wanted, listed))
     grounds = plans.Grounds(
         directory=desk.directory,
         policy=desk.policy,
@@ -51,12 +53,15 @@ async def resolve(desk: Desk, command: Cancel, requester: Actor) -> Plan:
 
 
 async def _list_symbols(
-    desk: Desk, place: tuple[str, str], listed: dict[tuple[str, str], frozenset[str] | None]
+    desk: Desk,
+    place: tuple[str, str],
+    wanted: Collection[str],
+    listed: dict[tuple[str, str], frozenset[str] | None],
 ) -> None:
     listed[place] = None
     try:
         async with asyncio.timeout(desk.limits.preview_s):
-            listed[place] = (await desk.venues.venue(*place).instruments()).symbols
+            listed[place] = (await desk.venues.venue(*place).instruments(wanted)).symbols
     except (VenueError, TimeoutError):
         logger.warning("symbols.unchecked", extra={"venue": place[0]})
 

@@ -60,7 +60,7 @@ class World:
 
     async def relist(self) -> None:
         """Have the instrument list read again."""
-        await self.venue._read_listing()
+        await self.venue.lister.read()
 
     def open(self) -> dict[str, int]:
         return self.simulated.book.open_count(UID, now=time.time())

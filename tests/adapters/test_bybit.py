@@ -216,7 +216,7 @@ async def test_a_coin_once_listed_is_kept_on_disk_and_cancelled_after_a_restart(
         connection = bybit.BybitSettings(base_url=url)
         async with bybit.connect(connection, gate=Gate(bybit.ADDRESS), state_dir=tmp_path) as venue:
             known = await venue.instruments()
-            await venue._read_listing()
+            await venue.lister.read()
             assert "NEWPERP" in known.symbols
             assert "SOONUSDT" in known.symbols
         simulated.faults.add(Fault(wrong=Wrong.SERVER, path="/v5/market/instruments-info"))
@@ -230,9 +230,9 @@ async def test_a_coin_once_listed_is_kept_on_disk_and_cancelled_after_a_restart(
 async def test_a_broken_file_of_instruments_is_as_good_as_none(tmp_path: Path):
     async with world(state_dir=tmp_path) as bybit_world:
         await bybit_world.relist()
-        assert bybit_world.venue.path is not None
-        bybit_world.venue.path.write_text('{"series": 7')
-        broken = bybit_world.venue.path
+        assert bybit_world.venue.lister.path is not None
+        bybit_world.venue.lister.path.write_text('{"series": 7')
+        broken = bybit_world.venue.lister.path
         assert bybit_listing.load(broken) == bybit_listing.Listing()
     async with world(state_dir=tmp_path) as bybit_world:
         assert "BTCUSDT" in (await bybit_world.venue.instruments()).symbols

@@ -3,25 +3,21 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from contextlib import nullcontext, suppress
 from dataclasses import replace
-from functools import partial
 
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from adapters import bybit, bybit_calls, bybit_wire
+from adapters import bybit, bybit_wire
 from adapters.bybit_adapter import BybitAdapter
 from adapters.contract import (
     Priority,
     Purpose,
     Scope,
     VenueAuthRefused,
-    VenueBanned,
     VenueError,
     VenueNotReached,
     VenueOutcomeUnknown,
-    VenueRefused,
     VenueReplyInvalid,
     VenueThrottled,
 )
@@ -130,66 +126,27 @@ async def test_creation_times_are_told_on_our_own_clock():
         assert order.created.timestamp() == pytest.approx(time.time(), abs=3)
 
 
-async def test_a_ban_stops_every_further_call():
+@pytest.mark.parametrize("wrong", [Wrong.TOO_MANY, Wrong.SERVER])
+async def test_trouble_of_one_account_holds_no_call_of_another(wrong: Wrong):
     async with world() as bybit_world:
-        bybit_world.simulated.door.is_on = True
-        bybit_world.simulated.door.banned_until["127.0.0.1"] = time.time() + 600
-        first = await bybit_world.adapter.open_orders(ALL, pages_max=1)
-        assert {type(u.error) for u in first.unread} <= {VenueBanned, VenueNotReached}
-        calls = len(bybit_world.simulated.log)
-        receipts = await bybit_world.adapter.cancel_all(ALL)
-        assert {type(r.error) for r in receipts} == {VenueBanned}
-        assert len(bybit_world.simulated.log) == calls
-
-
-PAGE_403 = b"<html><h1>403 Forbidden</h1></html>"
-TOO_FREQUENT = b"<html><h1>403 ERROR</h1>Access too frequent</html>"
-
-
-@pytest.mark.parametrize("path", ["/v5/market/instruments-info", "/v5/market/time"])
-async def test_a_public_call_that_is_forbidden_shuts_out_nothing(path: str):
-    async with world() as bybit_world:
-        bybit_world.place("linear:USDT")
-        bybit_world.answer(path, 403, PAGE_403)
-        bybit_world.venue.link.clock.is_stale = True
-        with pytest.raises(VenueRefused) if "info" in path else nullcontext():
-            await bybit_world.relist()
-        receipts = await bybit_world.adapter.cancel_all(ALL)
-        assert [r.error for r in receipts if r.error] == []
-        assert bybit_world.open() == {}
-
-
-@pytest.mark.parametrize(
-    ("path", "body"),
-    [
-        ("/v5/market/instruments-info", TOO_FREQUENT),
-        ("/v5/market/time", TOO_FREQUENT),
-        ("/v5/user/query-api", PAGE_403),
-    ],
-    ids=["list", "clock", "signed"],
-)
-async def test_a_ban_that_any_call_meets_is_a_ban_for_all(path: str, body: bytes):
-    async with world() as bybit_world:
-        bybit_world.answer(path, 403, body)
-        bybit_world.venue.link.clock.is_stale = True
-        with suppress(VenueBanned):
-            await bybit_world.relist()
-            await bybit_world.adapter.check()
-        receipts = await bybit_world.adapter.cancel_all(ALL)
-        assert {type(r.error) for r in receipts} == {VenueBanned}
-
-
-@pytest.mark.parametrize("is_public", [True, False], ids=["public", "signed"])
-async def test_http_429_holds_every_call(is_public: bool):  # noqa: FBT001
-    async with world() as bybit_world:
-        bybit_world.fail(Wrong.TOO_MANY, times=1)
-        link = bybit_world.venue.link
-        public = partial(bybit_calls.ask_public, link, bybit_wire.build_time())
-        with pytest.raises(VenueThrottled):
-            await (public() if is_public else bybit_world.adapter.check())
+        bybit_world.fail(wrong, times=3)
+        for _ in range(3):
+            with pytest.raises(VenueError):
+                await bybit_world.adapter.check()
         began = time.monotonic()
-        async with link.gate.passage(Call(name="cancel", windows=(), priority=Priority.CANCEL)):
-            assert time.monotonic() - began > 0.2
+        gate = bybit_world.venue.link.gate
+        async with gate.passage(Call(name="other", windows=(), priority=Priority.CANCEL)):
+            assert time.monotonic() - began < 0.1
+
+
+async def test_http_429_holds_the_calls_of_its_kind_under_this_key():
+    async with world() as bybit_world:
+        await bybit_world.adapter.check()
+        bybit_world.fail(Wrong.TOO_MANY, REALTIME, times=1)
+        await bybit_world.adapter.open_orders(Scope(symbols=("BTCUSDT",)), pages_max=1)
+        began = time.monotonic()
+        await bybit_world.adapter.open_orders(Scope(symbols=("BTCUSDT",)), pages_max=1)
+        assert time.monotonic() - began > 0.5
 
 
 async def test_keys_of_one_account_share_its_limits_once_they_are_known():

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from adapters import bybit, bybit_wire
+from adapters import bybit, bybit_listing, bybit_wire
 from adapters.bybit_calls import Timekeeper
+from adapters.bybit_lister import Lister
 from adapters.bybit_listing import Listing
 from adapters.contract import Scope, VenueError, VenueNotReached
 from adapters.pacing import ClockOffset
@@ -41,6 +44,58 @@ async def test_without_the_list_a_reading_asks_for_it_and_the_next_one_is_whole(
         await bybit_world.relist()
         assert (await adapter.open_orders(Scope(), pages_max=1)).is_clean
         assert wanted == [1]
+
+
+@pytest.mark.parametrize(("hours", "is_clean"), [(23, True), (25, False)])
+async def test_an_old_list_does_not_vouch_for_being_all_of_the_settle_coins(
+    hours: int,
+    is_clean: bool,  # noqa: FBT001
+):
+    async with world() as bybit_world:
+        bybit_world.fail(Wrong.SERVER, LISTS)
+        lister = bybit_world.venue.lister
+        read_at = datetime.now(UTC) - timedelta(hours=hours)
+        lister.listing = replace(lister.listing, linear_at=read_at)
+        reading = await bybit_world.adapter.open_orders(Scope(), pages_max=1)
+        assert reading.is_clean is is_clean
+        assert lister.wanted.is_set() is not is_clean
+        said = f"settle coins unknown: the instrument list is of {read_at:%Y-%m-%d %H:%M} UTC"
+        assert [str(each.error) for each in reading.unread] == ([] if is_clean else [said])
+
+
+async def test_a_list_that_is_kept_remembers_how_old_it_is(tmp_path: Path):
+    async with world(state_dir=tmp_path) as bybit_world:
+        lister = bybit_world.venue.lister
+        assert lister.path is not None
+        assert bybit_listing.load(lister.path) == lister.listing
+        assert lister.listing.linear_at is not None
+
+
+async def test_a_list_without_any_linear_contract_is_none():
+    listing = Listing().joined({"linear": {}}, None, datetime.now(UTC))
+    assert listing.linear_at is None
+
+
+async def test_a_symbol_that_was_listed_a_moment_ago_is_looked_up_once_a_minute():
+    async with world() as bybit_world:
+        venue = bybit_world.venue
+        bybit_world.simulated.listing.linear["NEWUSDT"] = "USDT"
+        assert "NEWUSDT" not in (await venue.instruments(["NEWUSDT"])).symbols
+        venue.lister.read_at -= 60.0
+        assert "NEWUSDT" in (await venue.instruments(["NEWUSDT"])).symbols
+        asked = len(bybit_world.sent(LISTS))
+        assert "TYPO" not in (await venue.instruments(["TYPO"])).symbols
+        assert len(bybit_world.sent(LISTS)) == asked
+
+
+async def test_a_symbol_cannot_be_refused_while_a_part_of_the_list_is_unread():
+    async with world() as bybit_world:
+        bybit_world.fail(Wrong.SERVER, LISTS, containing="PreLaunch")
+        bybit_world.venue.lister.read_at = float("-inf")
+        for _ in range(2):
+            with pytest.raises(VenueError):
+                await bybit_world.venue.instruments(["NEWUSDT"])
+        assert "BTCUSDT" in (await bybit_world.venue.instruments(["BTCUSDT"])).symbols
 
 
 @pytest.mark.parametrize(
@@ -83,7 +138,7 @@ async def test_while_some_options_were_never_read_no_symbol_can_be_refused(
         for _ in range(2):
             with pytest.raises(VenueError):
                 await bybit_world.venue.instruments()
-        assert bybit_world.venue.listing.lists("linear", "BTCUSDT")
+        assert bybit_world.venue.lister.listing.lists("linear", "BTCUSDT")
 
 
 class Line:
@@ -93,16 +148,23 @@ class Line:
         self.clock = ClockOffset(is_stale=False)
         self.error = error
         self.at: list[float] = []
+        self.timed_at: list[float] = []
 
     async def call(self, call: Any, build: Any) -> Any:
         now = asyncio.get_running_loop().time()
         if now not in self.at:
             self.at.append(now)
+        if call.name == "market time":
+            self.timed_at.append(now)
         raise self.error
 
 
 def kept_fresh(error: Exception, *, for_s: float, wanted_at: float | None = None) -> list[float]:
     """Return the moments at which a venue whose calls all fail tries to read its list."""
+    return lived(error, for_s=for_s, wanted_at=wanted_at).at
+
+
+def lived(error: Exception, *, for_s: float, wanted_at: float | None = None) -> Line:
     line: Any = Line(error)
 
     async def main() -> None:
@@ -110,17 +172,17 @@ def kept_fresh(error: Exception, *, for_s: float, wanted_at: float | None = None
             link=line,
             settings=bybit.BybitSettings(),
             timekeeper=Timekeeper(link=line),
-            path=None,
-            listing=Listing(),
+            lister=Lister(link=line, path=None, listing=Listing()),
         )
         if wanted_at is not None:
-            asyncio.get_running_loop().call_later(wanted_at, venue.wanted.set)
+            asyncio.get_running_loop().call_later(wanted_at, venue.lister.wanted.set)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(for_s), bybit._beside(venue.stay_fresh()):
                 await asyncio.Event().wait()
 
     clock.run(main())
-    return list(line.at)
+    found: Line = line
+    return found
 
 
 def test_a_bug_in_reading_the_list_is_logged_and_reading_goes_on(
@@ -135,3 +197,8 @@ def test_a_list_that_is_wanted_is_tried_soon_and_not_too_often():
     assert kept_fresh(down, for_s=50.0) == [0.0]
     assert kept_fresh(down, for_s=50.0, wanted_at=1.0) == [0.0, 5.0]
     assert kept_fresh(down, for_s=50.0, wanted_at=20.0) == [0.0, 20.0]
+
+
+def test_the_clock_is_measured_anew_whenever_the_list_is_read():
+    down = VenueNotReached(user_message="down")
+    assert lived(down, for_s=130.0).timed_at == [0.0, 60.0, 120.0]

@@ -253,6 +253,11 @@ def test_recorded_time_is_read():
     assert bybit_receipts.parse_time_ms(result) == pytest.approx(1688639403423.213947)
 
 
+def test_time_that_no_clock_shows_is_no_time():
+    with pytest.raises(VenueReplyInvalid):
+        bybit_receipts.parse_time_ms({"timeNano": 10**400})
+
+
 def documented(name: str) -> object:
     path = REPLIES_AT / f"http_get_{name}.json"
     found = judged(path.read_bytes())

@@ -6,6 +6,7 @@ import pytest
 from pydantic import SecretStr
 
 from adapters import bybit_codes, bybit_replies, bybit_wire, signing
+from adapters.bybit_codes import Forbidden
 from adapters.bybit_wire import (
     INVERSE,
     LINEAR,
@@ -178,7 +179,7 @@ def test_a_code_may_be_a_string():
         (302, VenueReplyInvalid),
         (400, VenueRefused),
         (401, VenueAuthRefused),
-        (403, VenueBanned),
+        (403, Forbidden),
         (404, VenueRefused),
         (429, VenueThrottled),
         (500, VenueOutcomeUnknown),
@@ -201,11 +202,11 @@ def test_code_0_under_an_error_status_acknowledges_nothing(status: int):
 
 def test_a_known_code_counts_before_the_status():
     assert failure(envelope(10005), 403).venue_code == "10005"
-    assert isinstance(failure(envelope(424242), 403), VenueBanned)
+    assert isinstance(failure(envelope(424242), 403), Forbidden)
 
 
 def test_a_ban_lasts_ten_minutes():
-    error = failure(b"<HTML/>", 403)
+    error = failure(b"<HTML>Access too frequent</HTML>", 403)
     assert isinstance(error, VenueBanned)
     assert error.until == datetime(2026, 11, 21, 3, 10, tzinfo=UTC)
 

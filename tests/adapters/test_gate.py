@@ -97,16 +97,6 @@ def test_a_batch_is_one_call_to_the_address():
     clock.run(main())
 
 
-def test_a_venue_that_protects_itself_holds_every_call():
-    async def main() -> None:
-        gate = Gate(MUCH)
-        gate.slowed(2.5)
-        await pass_through(gate, call("first", KEY, priority=Priority.CANCEL), [])
-        assert now() == 2.5
-
-    clock.run(main())
-
-
 def test_a_ban_refuses_whoever_waits_and_whoever_comes():
     async def main() -> None:
         gate = Gate(MUCH)

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import aiohttp
 import pytest
+from aiohttp.abc import AbstractResolver, ResolveResult
 
 from adapters import link as links
 from adapters.contract import (
@@ -154,6 +155,23 @@ async def test_redirect_is_not_followed():
 async def test_refused_connection_sent_nothing(url: str):
     async with opened(url) as link:
         with pytest.raises(VenueNotReached):
+            await link.call(READ, plain)
+
+
+class NoName(AbstractResolver):
+    async def resolve(self, *_: object, **__: object) -> list[ResolveResult]:
+        await asyncio.sleep(60)
+        return []
+
+    async def close(self) -> None:
+        return
+
+
+async def test_name_that_nobody_resolves_sent_nothing():
+    limits = LinkLimits(connect_s=0.1, call_s=2.0)
+    async with links.open_link("https://venue.example", Gate(MUCH), limits=limits) as link:
+        link._connector._resolver = NoName()
+        with pytest.raises(VenueNotReached, match="does not take connections in time"):
             await link.call(READ, plain)
 
 

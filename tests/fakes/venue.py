@@ -1,6 +1,6 @@
 """A venue for the flow's tests: a small book behind the adapter protocol, with written lies."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -143,7 +143,7 @@ class FakeVenue:
     capabilities: Capabilities = CAPABILITIES
     banned_until: datetime | None = None
 
-    async def instruments(self) -> Instruments:
+    async def instruments(self, wanted: Collection[str] = ()) -> Instruments:
         from tests.fakes.clock import EPOCH
 
         return Instruments(symbols=frozenset({"BTCUSDT", "ETHUSDT"}), read_at=EPOCH)
