@@ -152,12 +152,13 @@ class Rule(_Strict):
     """Who may ask for which accounts, and who must approve."""
 
     name: str = Field(min_length=1)
-    accounts: tuple[str, ...] = ()
-    venues: tuple[str, ...] = ()
-    tags: Mapping[str, str] = Field(default_factory=dict)
+    accounts: tuple[str, ...] = Field(default=(), min_length=1)
+    """Left out, a criterion is met by every account; an empty one would read as "none"."""
+    venues: tuple[str, ...] = Field(default=(), min_length=1)
+    tags: Mapping[str, str] = Field(default_factory=dict, min_length=1)
     """All must match."""
     ask: tuple[str, ...] = Field(min_length=1)
-    """Roles, or machines as `machine:grafana`."""
+    """Roles, or machines as `machine:grafana`, for which this release has no door yet."""
     approve: tuple[Seat, ...]
     """Empty: one person suffices (test venues)."""
     request_ttl_min: float = Field(default=10, ge=2, le=60, strict=True)
@@ -217,14 +218,14 @@ def parse(text: str) -> Policy:
 
 
 def check_accounts(policy: Policy, accounts: Sequence[Account]) -> None:
-    """Refuse a rule that names what no account is or has.
+    """Refuse a rule that names what no account is or has, and an account that no rule covers.
 
     An error and not a warning: the accounts that a misspelt rule should bind fall to a looser rule
     or to none, and nobody would see it before the night it matters. A policy that desks share
     loses its spare rules in each desk's copy; a rule that binds nobody says nothing there.
 
     Raises:
-        PolicyInvalid: names the rule, the word and the nearest ones.
+        PolicyInvalid: names the rule, the word and the nearest ones, or the account.
     """
     tags = {f"{key}={value}" for account in accounts for key, value in account.tags}
     for rule in policy.rules:
@@ -235,6 +236,12 @@ def check_accounts(policy: Policy, accounts: Sequence[Account]) -> None:
             raise PolicyInvalid(
                 user_message=f'Rule "{rule.name}" matches no account: none is {rule.covers}.',
                 remedy="Mend the rule, or delete it.",
+            )
+    for account in accounts:
+        if not any(rule.matches(account) for rule in policy.rules):
+            raise PolicyInvalid(
+                user_message=f"No rule covers {account.name}, so nobody could ask for it.",
+                remedy="Mend its tags or a rule, or take it out of the config.",
             )
 
 
@@ -272,6 +279,12 @@ def _check_rules(policy: Policy) -> None:
 
 
 def _check_roles(policy: Policy, rule: Rule) -> None:
+    for name in rule.ask:
+        if name.startswith(MACHINE) and not name.removeprefix(MACHINE).strip():
+            raise PolicyInvalid(
+                user_message=f'Rule "{rule.name}" lets "{name}" ask, which names no machine.',
+                remedy="Write it as machine:grafana, or delete it.",
+            )
     askers = [name for name in rule.ask if not name.startswith(MACHINE)]
     for name in [*askers, *(name for seat in rule.approve for name in seat.roles)]:
         if name not in policy.roles:

@@ -17,6 +17,7 @@ NO_ACCOUNTS = (
 )
 STARTS = "Users start with U or W, groups with S, workspaces with T."
 NO_ID = f'Role "t": "alice" in "users" is not a Slack id. {STARTS}'
+NO_MACHINE = "which names no machine. Write it as machine:grafana, or delete it."
 SEE = "See the example policy for what it may be."
 HEAD = 'workspaces = ["T0HOME"]\n[roles.t]\nusers = ["U0A"]\n'
 
@@ -146,6 +147,26 @@ WRONG: dict[str, tuple[str, str]] = {
     "rule without ask": (
         HEAD + RULE.replace('ask = ["t"]\n', ""),
         'Rule "r" lacks "ask". Add it.',
+    ),
+    "rule for no account": (
+        HEAD + RULE.replace('["*"]', '[]\nvenues = ["bybit"]'),
+        f'Rule "r": "accounts" must not be empty. {SEE}',
+    ),
+    "rule for no venue": (
+        HEAD + RULE + "venues = []",
+        f'Rule "r": "venues" must not be empty. {SEE}',
+    ),
+    "rule for no tag": (
+        HEAD + RULE + "tags = {}",
+        f'Rule "r": "tags" must not be empty. {SEE}',
+    ),
+    "machine without a name": (
+        HEAD + RULE.replace('ask = ["t"]', 'ask = ["t", "machine:"]'),
+        f'Rule "r" lets "machine:" ask, {NO_MACHINE}',
+    ),
+    "machine with a blank for a name": (
+        HEAD + RULE.replace('ask = ["t"]', 'ask = ["machine: "]'),
+        f'Rule "r" lets "machine: " ask, {NO_MACHINE}',
     ),
     "rule that nobody may ask": (
         HEAD + RULE.replace('ask = ["t"]', "ask = []"),
@@ -374,6 +395,24 @@ def test_rule_that_names_what_no_account_is_is_refused(criteria: str, said: str)
     with pytest.raises(PolicyInvalid) as caught:
         model.check_accounts(policy, ACCOUNTS)
     assert str(caught.value) == f'Rule "r" {said}'
+
+
+def test_account_that_no_rule_covers_is_refused():
+    """No card would name it: it would only be missing, from everybody's `all`."""
+    stray = Account(name="bybit-arb", venue="bybit", tags=(("env", "prd"),))
+    policy = model.parse(HEAD + RULE.replace('accounts = ["*"]', 'tags = { env = "prod" }'))
+    model.check_accounts(policy, ACCOUNTS[:1])
+    with pytest.raises(PolicyInvalid) as caught:
+        model.check_accounts(policy, (*ACCOUNTS[:1], stray))
+    assert str(caught.value) == (
+        "No rule covers bybit-arb, so nobody could ask for it. "
+        "Mend its tags or a rule, or take it out of the config."
+    )
+
+
+def test_rule_that_only_a_machine_may_ask_for_is_taken():
+    policy = model.parse(HEAD + RULE.replace('ask = ["t"]', 'ask = ["machine:grafana"]'))
+    assert policy.rules[0].ask == ("machine:grafana",)
 
 
 def test_rule_wants_all_of_its_tags():
