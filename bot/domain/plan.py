@@ -153,7 +153,8 @@ def resolve(command: Cancel, grounds: Grounds) -> Plan:
 
     Raises:
         UsageError: a word names nothing, an account named outright may not be asked for, Slack
-            cannot say who asks, a symbol is not listed, or the scope cannot be expressed there.
+            cannot say who asks, a symbol is not listed, or the scope cannot be expressed there
+            or reaches nothing that the config has not switched off.
     """
     named = _named(command, grounds.directory)
     allowed = [account for account in named if not _objections(account, grounds)]
@@ -174,6 +175,7 @@ def resolve(command: Cancel, grounds: Grounds) -> Plan:
         )
     is_checked = _check_symbols(command, allowed, grounds.symbols)
     targets = tuple(_target(command, account) for account in allowed)
+    _check_reach(targets)
     return Plan(
         targets=tuple(sorted(targets, key=lambda target: (target.venue, target.account))),
         left_out=tuple(sorted(account.name for account in refused)),
@@ -263,6 +265,16 @@ def _check_symbols(
                 remedy=near(symbol, known) or "Check its spelling.",
             )
     return True
+
+
+def _check_reach(targets: Iterable[Target]) -> None:
+    """Refuse a target of no class: nothing cancelled and nothing read would come out as FLAT."""
+    if empty := [target.account for target in targets if not target.order_classes]:
+        raise UsageError(
+            user_message="Every order class that this command reaches is switched off in the "
+            f"config at {', '.join(empty)}.",
+            remedy="Leave out --symbol or --order, or name other accounts.",
+        )
 
 
 def _target(command: Cancel, account: AccountEntry) -> Target:

@@ -236,6 +236,26 @@ def test_classes_switched_off_are_named():
     assert target.not_covered == ("spot (switched off in the config)",)
 
 
+@pytest.mark.parametrize("option", ["--symbol BTCUSDT", "--order BTCUSDT:77"])
+def test_scope_that_reaches_no_class_that_is_on_is_refused(option: str):
+    """Nothing cancelled and nothing read would come out as FLAT over a full book."""
+    off = entry("bybit-mm", classes_off=(OrderClass("linear"),))
+    directory = Directory(accounts=(off,))
+    with pytest.raises(UsageError) as caught:
+        resolve(f"bybit {option}", directory=directory)
+    assert str(caught.value) == (
+        "Every order class that this command reaches is switched off in the config at bybit-mm. "
+        "Leave out --symbol or --order, or name other accounts."
+    )
+    assert resolve("bybit", directory=directory).targets[0].order_classes == ("spot",)
+
+
+def test_every_account_out_of_reach_is_named_at_once():
+    off = [entry(name, classes_off=(OrderClass("linear"),)) for name in ("bybit-mm", "bybit-opt")]
+    with pytest.raises(UsageError, match="in the config at bybit-mm, bybit-opt"):
+        resolve("all --symbol BTCUSDT", directory=Directory(accounts=(*off, entry("bybit-arb"))))
+
+
 def test_digest_binds_request_and_everything_that_would_be_sent():
     plan = resolve("bybit-mm")
     base = plans.digest(plan, request_id="K7Q2M")
