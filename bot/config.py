@@ -7,6 +7,7 @@ are refused, and no message ever shows a value that could be a secret.
 from __future__ import annotations
 
 import os
+import re
 import stat
 import tomllib
 from collections.abc import Mapping
@@ -29,6 +30,8 @@ Name = Annotated[str, StringConstraints(pattern=NAME)]
 ChannelId = Annotated[str, StringConstraints(pattern=CHANNEL)]
 Variable = Annotated[str, StringConstraints(pattern=VARIABLE)]
 """Capitals only: a token or a hex secret put here by mistake is refused, and so never shown."""
+SIGNING_SECRET = re.compile(r"(?!xox|xapp-)[a-z0-9-]+")
+"""Slack's are 32 hex digits, though no document promises that; the sandbox's has dashes."""
 
 
 class _Strict(BaseModel):
@@ -52,7 +55,8 @@ class SlackPart(_Strict):
     """Further channels in which a card may stand, if the command was typed there."""
     bot_token: SecretAt
     signing_secret: SecretAt
-    host: str = "127.0.0.1"
+    host: str = Field(default="127.0.0.1", min_length=1)
+    """An empty one would listen on every address of the host."""
     port: int = Field(default=8080, ge=0, le=65535)
 
 
@@ -84,7 +88,7 @@ class AccountPart(BaseModel):
     venue: Name
     uid: str = Field(min_length=1)
     key: str = Field(min_length=1)
-    read_key: str | None = None
+    read_key: str | None = Field(default=None, min_length=1)
     tags: Mapping[Name, Name] = Field(default_factory=dict)
     protective: Protective = Protective.CANCEL
     classes_off: tuple[str, ...] = ()
@@ -147,7 +151,7 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
         accounts=accounts,
         settings=settings,
         bot_token=_secret(slack.bot_token, "slack.bot_token", folder, known),
-        signing_secret=_secret(slack.signing_secret, "slack.signing_secret", folder, known),
+        signing_secret=_signing_secret(slack.signing_secret, folder, known),
         passphrase=_secret(keys.passphrase, "keys.passphrase", folder, known),
     )
 
@@ -196,7 +200,24 @@ def _absolute(file: File, folder: Path) -> File:
     return file.model_copy(update={"keys": keys, "state": state, "store": store})
 
 
+def _signing_secret(at: SecretAt, folder: Path, environment: Mapping[str, str]) -> SecretStr:
+    """Refuse what Slack never signs with: each delivery would be refused, and nobody told why."""
+    key = "slack.signing_secret"
+    text = _text_of(at, key, folder, environment)
+    if not SIGNING_SECRET.fullmatch(text):
+        raise ConfigError(
+            user_message=f"{key} is a token, or holds more than small letters and digits.",
+            remedy="Store the Signing Secret of the app's Basic Information alone: no quotes, "
+            "no blank, no line break.",
+        )
+    return SecretStr(text)
+
+
 def _secret(at: SecretAt, key: str, folder: Path, environment: Mapping[str, str]) -> SecretStr:
+    return SecretStr(_text_of(at, key, folder, environment))
+
+
+def _text_of(at: SecretAt, key: str, folder: Path, environment: Mapping[str, str]) -> str:
     if (at.env is None) == (at.file is None):
         raise ConfigError(
             user_message=f"{key} must say where the secret is: env or file, and one of them.",
@@ -208,7 +229,7 @@ def _secret(at: SecretAt, key: str, folder: Path, environment: Mapping[str, str]
                 user_message=f"{key}: the environment has no {at.env}.",
                 remedy=f"Set {at.env} for the process.",
             )
-        return SecretStr(environment[at.env])
+        return environment[at.env]
     assert at.file is not None
     path = folder / at.file
     try:
@@ -228,7 +249,7 @@ def _secret(at: SecretAt, key: str, folder: Path, environment: Mapping[str, str]
         raise ConfigError(
             user_message=f"{key}: {path} is empty.", remedy="Write the secret into it."
         )
-    return SecretStr(text)
+    return text
 
 
 def _accounts(
@@ -236,8 +257,15 @@ def _accounts(
 ) -> tuple[tuple[AccountEntry, ...], Mapping[tuple[str, str], Any]]:
     entries: list[AccountEntry] = []
     settings: dict[tuple[str, str], Any] = {}
+    cancelling = {part.key: part.name for part in file.account}
     for part in file.account:
         where = f"{name}: account {part.name}"
+        if part.read_key in cancelling:
+            raise ConfigError(
+                user_message=f"{where}: read_key is the key of {cancelling[part.read_key]} "
+                "that can cancel.",
+                remedy="Seal a read-only key under its own name, or leave read_key out.",
+            )
         if any(entry.name == part.name for entry in entries):
             raise ConfigError(
                 user_message=f"{where} stands twice.", remedy="Give each account its own name."
@@ -304,11 +332,6 @@ def _check(part: AccountPart, kind: VenueKind, where: str) -> None:
         raise ConfigError(
             user_message=f'{where}: "uid" is not what {part.venue} calls an account.',
             remedy=f"Write {kind.uid_means}.",
-        )
-    if part.read_key == part.key:
-        raise ConfigError(
-            user_message=f"{where}: read_key is the key that can cancel.",
-            remedy="Seal a read-only key under its own name, or leave read_key out.",
         )
     classes = kind.capabilities.order_classes
     for name in part.classes_off:

@@ -9,6 +9,7 @@ from adapters.contract import Protective
 from bot import config as configs
 from bot.config import SecretAt
 from bot.domain.errors import ConfigError
+from bot.sandbox.slack.records import App
 
 POLICY = """\
 workspaces = ["T0HOME"]
@@ -202,9 +203,24 @@ WRONG = {
         "Leave one of them out, or mend the uid."
     ): CONFIG + ANOTHER.replace("7654321", "1234567"),
     (
-        "config.toml: account bybit-mm: read_key is the key that can cancel. "
+        "config.toml: account bybit-mm: read_key is the key of bybit-mm that can cancel. "
         "Seal a read-only key under its own name, or leave read_key out."
     ): CONFIG + 'read_key = "venues/bybit-mm"\n',
+    (
+        "config.toml: account bybit-mm: read_key is the key of bybit-hedge that can cancel. "
+        "Seal a read-only key under its own name, or leave read_key out."
+    ): CONFIG + 'read_key = "venues/bybit-hedge"\n' + ANOTHER,
+    (
+        "config.toml: account bybit-hedge: read_key is the key of bybit-mm that can cancel. "
+        "Seal a read-only key under its own name, or leave read_key out."
+    ): CONFIG + ANOTHER + 'read_key = "venues/bybit-mm"\n',
+    (
+        'config.toml: account bybit-mm: "read_key" is wrong: must not be empty. '
+        "See the README's config."
+    ): CONFIG + 'read_key = ""\n',
+    'config.toml: "slack.host" is wrong: must not be empty. See the README\'s config.': changed(
+        "[slack]", '[slack]\nhost = ""'
+    ),
     (
         "config.toml: account bybit-mm: classes_off leaves nothing to cancel. "
         "Leave one class in, or leave the account out."
@@ -416,6 +432,68 @@ def test_a_rule_that_binds_no_account_is_refused(tmp_path: Path, accounts: str, 
         configs.load(path, ENVIRONMENT)
 
     assert str(caught.value) == f'policy.toml: Rule "prod" is for the {said}'
+
+
+def test_an_account_that_no_rule_covers_is_refused(tmp_path: Path):
+    """A tag misspelt on the account: nobody could ask for it, and no card would say why."""
+    policy = POLICY.replace('accounts = ["*"]', 'tags = { env = "prod" }')
+    text = CONFIG + 'tags = { env = "prod" }\n' + ANOTHER + 'tags = { env = "prd" }\n'
+
+    with pytest.raises(ConfigError) as caught:
+        configs.load(write(tmp_path, text, policy=policy), ENVIRONMENT)
+
+    assert str(caught.value) == (
+        "policy.toml: No rule covers bybit-hedge, so nobody could ask for it. "
+        "Mend its tags or a rule, or take it out of the config."
+    )
+
+
+NO_SIGNING_SECRET = (
+    "slack.signing_secret is a token, or holds more than small letters and digits. "
+    "Store the Signing Secret of the app's Basic Information alone: no quotes, no blank, "
+    "no line break."
+)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        "0123456789abcdef-canary\n",
+        "\n0123456789abcdef-canary",
+        " canary",
+        "0123 canary",
+        " \n",
+        '"0123456789abcdef-canary"',
+        "xoxb-1-canary",
+        "xoxe.xoxp-1-canary",
+        "xapp-1-canary",
+        "0123456789.canary",
+        "VerificationTokenCanary",
+        "0123456789abcdef-cänary",
+    ],
+)
+def test_what_slack_never_signs_with_is_refused_unseen(tmp_path: Path, found: str):
+    """Each delivery would be refused as forged, and whoever types would only see that it failed."""
+    with pytest.raises(ConfigError) as caught:
+        configs.load(write(tmp_path), ENVIRONMENT | {"SIGNING": found})
+
+    assert str(caught.value) == NO_SIGNING_SECRET
+    assert CANARY not in f"{caught.value!r} {caught.value.args}".lower()
+
+
+def test_a_signing_secret_of_two_lines_in_its_file_is_refused(tmp_path: Path):
+    secret_file(tmp_path, "canary-1\ncanary-2\n")
+
+    error = refused(tmp_path, changed('{ env = "SIGNING" }', '{ file = "slack.token" }'))
+
+    assert str(error) == NO_SIGNING_SECRET
+
+
+@pytest.mark.parametrize("found", ["8f742231b10e8888abcd990123456785", App().signing_secret])
+def test_signing_secrets_of_slack_and_of_the_sandbox_are_taken(tmp_path: Path, found: str):
+    config = configs.load(write(tmp_path), ENVIRONMENT | {"SIGNING": found})
+
+    assert config.signing_secret.get_secret_value() == found
 
 
 def test_the_command_line_reads_a_secret_from_a_file_or_the_environment(
