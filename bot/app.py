@@ -18,6 +18,7 @@ from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
 
+from adapters import link as links
 from adapters import registry
 from adapters.contract import Venue
 from adapters.gate import Gate
@@ -173,7 +174,7 @@ async def serving(config: Config) -> AsyncIterator[Serving]:
         store = await enter(engine.open_store(config.file.store.url))
         keys = await enter(sealed.open_keys(config.file.keys.file, config.passphrase))
         token = config.bot_token.get_secret_value()
-        client = await enter(connection.open_client(token, config.file.slack.api_url))
+        client = await enter(connection.open_client(token, _api_url(config)))
         venues = OpenVenues(links=await _connect(config, stack))
         owner = secrets.token_hex(8)
         stack.push_async_callback(_let_go, store, owner)  # Runs once the runner has let go.
@@ -209,6 +210,7 @@ async def _at_slack(parts: Parts, people: SlackPeople, desk: Desk) -> AsyncItera
     """Meet Slack, however long that takes, and listen to it; yields our base URL."""
     slack_part, client, spawn = parts.config.file.slack, parts.client, parts.background.spawn
     me = await connection.identify(client)
+    _check_home(parts.config, me)
     presenter = _presenter(parts, desk, me)
     slack = connection.build_app(
         client, parts.config.signing_secret.get_secret_value(), me, str(client.token)
@@ -222,6 +224,27 @@ async def _at_slack(parts: Parts, people: SlackPeople, desk: Desk) -> AsyncItera
         incident = slack_part.incident_channel
         spawn("channel", lambda: connection.check_channel(client, incident))
         yield url
+
+
+def _api_url(config: Config) -> str:
+    """Check where the bot token goes by the rule that holds for keys: no plain http but to us."""
+    try:
+        return f"{links.one_spelling(config.file.slack.api_url)}/"
+    except ValueError as error:
+        raise ConfigError(
+            user_message=f"slack.api_url: {error}.",
+            remedy="Write https://slack.com/api/, or leave it out.",
+        ) from None
+
+
+def _check_home(config: Config, me: Identity) -> None:
+    """Refuse a policy to which everybody beside the bot is a stranger."""
+    if me.team_id not in config.policy.workspaces:
+        raise ConfigError(
+            user_message=f"{config.file.policy.name}: workspaces lacks {me.team_id}, "
+            "the bot's own, so everybody there would be refused.",
+            remedy=f'Add "{me.team_id}", or store the bot token of a workspace that is listed.',
+        )
 
 
 async def _runs_ended(parts: Parts) -> None:

@@ -98,6 +98,36 @@ async def test_token_of_two_lines_is_one_plain_error(tmp_path: Path):
     assert why.startswith("slack.bot_token holds a blank, a line break or another odd character.")
 
 
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("", "must begin with https:// and name a host"),
+        ("ftp://slack.com/api/", "must begin with https:// and name a host"),
+        ("https:///api/", "must begin with https:// and name a host"),
+        ("http://slack.com/api/", "plain http is for this machine alone: write https://"),
+        ("https://xoxb-1@slack.com/api/", "must hold no user, no query and no fragment"),
+    ],
+)
+async def test_slack_where_no_token_may_go_is_one_plain_error(tmp_path: Path, url: str, why: str):
+    async with desks.open_surroundings(tmp_path) as product:
+        true_url = product.world.api_url
+        said = await refusal(product, lambda text: text.replace(true_url, url))
+    assert said == f"slack.api_url: {why}. Write https://slack.com/api/, or leave it out."
+
+
+async def test_policy_without_the_workspace_of_the_bot_is_one_plain_error(tmp_path: Path):
+    """Else everybody would be told that they are a stranger, on the night it matters."""
+    async with desks.open_surroundings(tmp_path) as product:
+        demo.set_up(product.world, tmp_path)
+        policy = tmp_path / "policy.toml"
+        policy.write_text(policy.read_text().replace('"T0HOME"', '"T0OTHER"'))
+        why = await refusal(product)
+    assert why == (
+        "policy.toml: workspaces lacks T0HOME, the bot's own, so everybody there would be refused. "
+        'Add "T0HOME", or store the bot token of a workspace that is listed.'
+    )
+
+
 async def test_state_folder_that_is_a_file_is_named(tmp_path: Path):
     (tmp_path / "state").write_text("")
     async with desks.open_surroundings(tmp_path) as product:
