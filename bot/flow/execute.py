@@ -8,6 +8,7 @@ what happens goes to the journal (`bot.flow.tell`).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
@@ -161,14 +162,31 @@ def _job(run: Run, target: Target, claim: Claim, means: Means, status: TargetSta
 async def run_target(job: Job) -> None:
     """Pursue one target until FLAT has held, consent ends, or the chase is stopped.
 
-    Its last verdict is told, whatever happens inside.
+    A bug is told and the pursuit begun anew, as after a restart: what broke it may be one answer
+    of the venue. The last verdict is told, whatever happens inside.
     """
-    try:
-        await _until_ended(job)
-        tell.last(job)
-    except Exception:
-        logger.exception("target.failed")
-        tell.bug(job)
+    is_over = False
+    while not is_over:
+        try:
+            await _until_ended(job)
+            tell.last(job)
+            is_over = True
+        except Exception:
+            logger.exception("target.failed")
+            is_over = job.run.stopped.is_set() or _left_s(job) <= 0
+            tell.bug(job, is_final=is_over)
+            known = job.sight
+            job.sight = verify.Sight(
+                rounds=known.rounds, is_sent=known.is_sent, accepted=known.accepted
+            )
+            await _pause(job)
+
+
+async def _pause(job: Job) -> None:
+    """Wait a while, but not past consent end or a stop."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(min(job.means.limits.chase_wait_s, _left_s(job))):
+            await job.run.stopped.wait()
 
 
 async def _until_ended(job: Job) -> None:

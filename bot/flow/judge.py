@@ -17,6 +17,10 @@ from bot.flow.verify import Sight
 
 ASSUME_LIVE = "Assume that every order is live."
 NO_TROUBLE = ("", "")
+NEVER_THERE = (
+    "no order of this id was open: it had ended before, or its id or symbol is mistyped",
+    "Look it up at the venue.",
+)
 NAMED_MAX = 3
 """Calls or classes named beside one error; the rest are counted."""
 
@@ -54,6 +58,8 @@ def verdict(
     reading = sight.reading or Reading()
     known = sight.open_known if reading.orders else None  # An older count is no count.
     cause, remedy = explain(sight, trouble)
+    if found is Outcome.FLAT and not cause and _was_never_there(target, sight):
+        cause, remedy = NEVER_THERE
     return TargetResult(
         account=target.account,
         venue=target.venue,
@@ -72,6 +78,11 @@ def verdict(
         came_back=sight.came_back,
         blind_to=target.blind_to,
     )
+
+
+def _was_never_there(target: Target, sight: Sight) -> bool:
+    """Tell whether one order was named, and none of that name was seen or cancelled."""
+    return target.scope.order_id is not None and not (sight.accepted or sight.has_seen_any)
 
 
 def not_sent(target: Target, moment: Moment, *, why: tuple[str, str]) -> TargetResult:

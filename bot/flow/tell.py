@@ -48,22 +48,29 @@ def last(job: Job) -> None:
     status(job, EventKind.TARGET_JUDGED, result=verdict(job), is_final=True)
 
 
-def bug(job: Job) -> None:
-    """Tell the last verdict of a target whose pursuit broke, with nothing that may have broken."""
+def bug(job: Job, *, is_final: bool) -> None:
+    """Tell the verdict on a target whose pursuit broke, with nothing that may have broken.
+
+    It stands until the pursuit, begun anew, has read something; the same bug is told only once.
+    """
     target, clock = job.target, job.means.clock
     moment = Moment(at=clock.now(), seconds=clock.monotonic() - job.run.started)
     result = judge.bug(target, moment)
-    ended = TargetStatus(
+    is_told = job.result is not None and job.result.cause == result.cause
+    job.before = job.result = result
+    if is_told and not is_final:
+        return
+    stands = TargetStatus(
         account=target.account,
         venue=target.venue,
-        phase=Phase.ENDED,
+        phase=Phase.ENDED if is_final else Phase.CHASING,
         rounds=job.sight.rounds,
         accepted=job.sight.accepted,
         cause=result.cause,
         result=result,
-        is_final=True,
+        is_final=is_final,
     )
-    _put(job, EventKind.TARGET_JUDGED, ended)
+    _put(job, EventKind.TARGET_JUDGED, stands)
 
 
 def step(job: Job, kind: EventKind) -> None:

@@ -60,6 +60,8 @@ class Sight:
     """Open orders in the last reading that could read anything at all."""
     clean_at: float | None = None
     """When the clean reading that waits for its second one ended."""
+    has_seen_any: bool = False
+    """A reading has found an order, if only one that has gone since."""
     left: Mapping[str, OpenOrder] = field(default_factory=dict)
     """By id: the orders that were open when their class was last read."""
     fell_at: float = 0.0
@@ -204,6 +206,7 @@ async def _read(pursuit: Pursuit) -> None:
     began = clock.monotonic()
     reading = await pursuit.adapter.open_orders(pursuit.scope, pages_max=_pages(pursuit, began))
     sight.reading = reading
+    sight.has_seen_any |= bool(reading.orders)
     _note_left(sight, reading, clock.monotonic())
     if reading.orders or not reading.unread:
         sight.open_known = len(reading.orders)
@@ -291,15 +294,12 @@ def _refusals(sight: Sight) -> tuple[VenueError, ...]:
 
 
 def _asked_until(pursuit: Pursuit, errors: Sequence[VenueError], *, since: float) -> float:
-    """Return until when the venue asked us to wait, monotonic; at least `since`.
-
-    A ban is looked at again every `chase_wait_s`: it may be lifted sooner than it says.
-    """
+    """Return until when the venue asked us to wait, monotonic; at least `since`."""
     clock, until = pursuit.clock, [since]
     for error in errors:
         if isinstance(error, VenueThrottled):
             until.append(since + error.retry_after_s)
         elif isinstance(error, VenueBanned):
             left_s = (error.until - clock.now()).total_seconds()
-            until.append(min(clock.monotonic() + left_s, since + pursuit.limits.chase_wait_s))
+            until.append(clock.monotonic() + left_s)
     return max(until)

@@ -1,5 +1,6 @@
 """A run whose keys, venues or own code fail: what is said, what is tried again, who is hurt."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -7,6 +8,7 @@ import pytest
 
 from adapters.contract import VenueAuthRefused, VenueNotReached, VenueOutcomeUnknown
 from bot.domain.errors import SecretError
+from bot.domain.event import EventKind
 from bot.domain.plan import Target
 from bot.domain.request import Request
 from bot.domain.result import Outcome
@@ -127,20 +129,70 @@ def test_bug_in_a_verdict_ends_one_target_and_hurts_no_other(consent_s):
     assert max(scene.calls("b", "open_orders")) > consent_s - 6
 
 
-def test_bug_after_flat_takes_the_flat_back():
-    def make(scene: Scene) -> Request:
-        def explode(number: int) -> None:
-            if number == 4:
-                raise RuntimeError("a bug")
+def explode_at(number: int) -> Callable[[int], None]:
+    def explode(reading: int) -> None:
+        if reading == number:
+            raise RuntimeError("a bug")
 
-        scene.book("a", "1").on_read = explode
+    return explode
+
+
+def outcomes(scene: Scene) -> list[Outcome]:
+    return [
+        entry.status.result.outcome
+        for entry in scene.journal.entries
+        if entry.status and entry.status.result and entry.event.kind is EventKind.TARGET_JUDGED
+    ]
+
+
+def test_bug_after_flat_takes_the_flat_back_until_it_is_proven_anew():
+    def make(scene: Scene) -> Request:
+        scene.book("a", "1").on_read = explode_at(4)
         return request(target("a"))
 
     scene = play(make, until_s=60)
-    outcomes = [status.result.outcome for status in scene.journal.statuses("a") if status.result]
-    assert outcomes[0] is Outcome.FLAT
-    assert outcomes[-1] is Outcome.UNVERIFIED
+    assert outcomes(scene) == [Outcome.FLAT, Outcome.UNVERIFIED, Outcome.FLAT, Outcome.FLAT]
     assert scene.last("a").is_final
+
+
+def test_bug_that_one_answer_sets_off_does_not_end_the_chase():
+    def make(scene: Scene) -> Request:
+        scene.book("a", "1").on_read = explode_at(1)
+        return request(target("a"))
+
+    scene = play(make, until_s=60)
+    assert outcomes(scene) == [Outcome.UNVERIFIED, Outcome.FLAT, Outcome.FLAT]
+    assert scene.books["a"].orders == []
+
+
+def test_bug_that_stays_is_told_once_and_again_at_the_end():
+    def make(scene: Scene) -> Request:
+        def explode(_: int) -> None:
+            raise RuntimeError("a bug")
+
+        scene.book("a", "1").on_read = explode
+        return request(target("a"), consent_s=60.0)
+
+    scene = play(make, until_s=80)
+    told = [e for e in scene.journal.entries if e.event.kind is EventKind.TARGET_JUDGED]
+    assert [(e.status.is_final, e.status.result.cause) for e in told] == [
+        (False, "a bug in cancelall"),
+        (True, "a bug in cancelall"),
+    ]
+    assert len(scene.calls("a", "cancel_all")) > 8
+    assert max(at for at, _ in scene.books["a"].log) <= 60.0
+
+
+def test_chase_that_is_stopped_ends_at_once_even_after_a_bug():
+    def make(scene: Scene) -> Request:
+        scene.book("a", "1").on_read = explode_at(1)
+        scene.during_at = 2.0
+        scene.during = lambda runner: runner.stop("K7Q2M")
+        return request(target("a"))
+
+    scene = play(make, until_s=3.0)
+    assert scene.last("a").is_final
+    assert scene.last("a").result.cause == "a bug in cancelall"
 
 
 @pytest.mark.parametrize("at", [45.0, 45.05])

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from adapters.contract import Reading, Receipt, Unread, VenueError, VenueOutcomeUnknown
+from adapters.contract import Reading, Receipt, Scope, Unread, VenueError, VenueOutcomeUnknown
 from bot.domain import result as results
 from bot.domain.limits import Limits
 from bot.domain.result import Outcome, Residual, TargetResult, TargetStatus
@@ -95,6 +95,22 @@ def test_flat_that_no_later_reading_confirmed_says_so_and_stays_flat():
     assert verdict(replace(sight, reading=Reading())).cause == ""
     unread = verdict(replace(sight, reading=None, came_back=2), SEALED)
     assert unread.cause == "2 came back after FLAT; later readings failed: the key source is sealed"
+
+
+@pytest.mark.parametrize(
+    ("sight", "cause"),
+    [
+        (Sight(), judge.NEVER_THERE[0]),
+        (Sight(accepted=1), ""),
+        (Sight(has_seen_any=True), ""),
+    ],
+)
+def test_flat_of_one_order_that_nobody_ever_saw_says_that_it_may_be_mistyped(sight, cause):
+    sight.is_sent = sight.is_flat = True
+    named = replace(target("a"), scope=Scope(symbols=("BTCUSDT",), order_id="7"))
+    found = judge.verdict(named, sight, NOW, trouble=("", ""), limits=Limits())
+    assert (found.outcome, found.cause) == (Outcome.FLAT, cause)
+    assert verdict(sight).cause == ""
 
 
 def test_same_remedy_is_said_once():
