@@ -21,6 +21,10 @@ HIDDEN = re.compile(
     r"|(?i:(sign(ature)?|secret|token|api[_-]?key|passphrase)[\"']?\s*[=:]\s*)[\"']?[^\s\"',}]+",
     re.DOTALL,
 )
+LOUD = ("slack_bolt", "slack_sdk", "aiohttp.access", "alembic")
+"""Libraries that say more than anybody wants to read."""
+CHARS_MAX = 4_000
+"""Of one value in a line: what strangers send us must not fill the disk."""
 SECRET_KEY = re.compile(
     r"(token|secret|sign|signature|(api|private)[_-]?key|passphrase|password|authorization)$",
     re.IGNORECASE,
@@ -50,8 +54,12 @@ def configure(stream: TextIO, *, level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for loud in ("slack_bolt", "slack_sdk", "aiohttp.access", "alembic"):
-        logging.getLogger(loud).setLevel(logging.WARNING)
+    handler.addFilter(_is_ours_or_serious)
+
+
+def _is_ours_or_serious(record: logging.LogRecord) -> bool:
+    """Let no library chat: bolt logs whole bodies, and gives its loggers levels of their own."""
+    return record.levelno >= logging.WARNING or not record.name.startswith(LOUD)
 
 
 def redact(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -68,7 +76,8 @@ def _clean_at(key: Any, value: Any) -> Any:
 def _clean(value: Any) -> Any:
     match value:
         case str():
-            return HIDDEN.sub("[redacted]", value)
+            shown = HIDDEN.sub("[redacted]", value)
+            return shown if len(shown) <= CHARS_MAX else f"{shown[:CHARS_MAX]}… (cut)"
         case dict():
             return {str(key): _clean_at(key, inner) for key, inner in value.items()}
         case list() | tuple():

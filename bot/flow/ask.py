@@ -73,7 +73,7 @@ async def submit(
 
     Raises:
         UsageError: the command names what does not exist or may not be asked for.
-        StoreDown: the database did not answer; nothing was stored.
+        StoreDown: the database did not answer; it is not known whether it was stored.
     """
     plan = await resolve(desk, command, requester)
     submitted: Submitted | None = None
@@ -82,7 +82,8 @@ async def submit(
         event = desks.event(
             desk, EventKind.REQUEST_SUBMITTED, request, requester, desks.sendable(request)
         )
-        submitted = await desk.store.submit(request, event=event, delivery=delivery)
+        write = desk.store.submit(request, event=event, delivery=delivery)
+        submitted = await desks.written(desk, request.id, write)
     request = submitted.request
     if not submitted.is_new:
         return _in_the_way(desk, request, requester)

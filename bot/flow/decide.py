@@ -30,11 +30,11 @@ async def vote(desk: Desk, click: Click, answer: Answer) -> Said:
     """Take one person's answer, and start or end the request if it decides.
 
     Raises:
-        StoreDown: the database did not answer; nothing was decided.
+        StoreDown: the database did not answer; it is not known whether the answer was stored.
     """
     request = await desk.store.find(click.request_id)
-    if refusal := _not_votable(request, click):
-        return refusal
+    if refused := _not_votable(request, click):
+        return refused
     assert request is not None
     groups = desks.voter_groups(desk, request)
     voter, objections = _as_signed(click), _by_signature(desk, request, click)
@@ -56,13 +56,14 @@ async def vote(desk: Desk, click: Click, answer: Answer) -> Said:
         reason=click.reason,
     )
     event = desks.event(desk, EventKind.VOTE_CAST, request, voter, _facts(cast))
-    if not await desk.store.cast(cast, event=event, delivery=click.delivery):
+    write = desk.store.cast(cast, event=event, delivery=click.delivery)
+    if not await desks.written(desk, request.id, write):
         return await desks.already(desk, request.id)
     desk.changed(request.id)
+    desk.doubt(request.id)  # Until it is judged: whatever breaks now, the next tick judges it.
     try:
         return await decide(desk, request.id, just_read=voter)
     except StoreDown:
-        desk.doubt(request.id)
         text = "Your answer is stored, but the database stopped answering: it is tried again."
         return Said(code="stored", text=f"{text} The card will tell.", request=request)
 

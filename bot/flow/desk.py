@@ -5,19 +5,22 @@ Owns `Desk`, `Click`, `Said` and the end of a request. "No" is a value here, nev
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeVar
 
 from bot.domain.event import Event, EventKind, Fact
 from bot.domain.limits import Limits
 from bot.domain.plan import Directory
 from bot.domain.request import Request, RequestState
 from bot.flow.execute import Runner
-from bot.flow.ports import Clock, Journal, People, RequestStore, Venues
+from bot.flow.ports import Clock, Journal, People, RequestStore, StoreDown, Venues
 from policies import evaluate
 from policies import model as policies
 from policies.model import Actor, Policy
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +90,20 @@ class Desk:
         known.until = self.clock.monotonic() + wait_s
 
 
+async def written(desk: Desk, request_id: str, write: Awaitable[T]) -> T:
+    """Wait for a write. If the store gives no answer it may have been made: so it is looked for.
+
+    Raises:
+        StoreDown: it is not known whether it was written.
+    """
+    try:
+        return await write
+    except StoreDown:
+        desk.changed(request_id)
+        desk.doubt(request_id)
+        raise
+
+
 _END_KINDS = {
     RequestState.DENIED: EventKind.REQUEST_DENIED,
     RequestState.WITHDRAWN: EventKind.REQUEST_WITHDRAWN,
@@ -101,7 +118,8 @@ async def end(
 ) -> Said:
     """Move a request to a final state; a rival that was first is a normal branch."""
     fact = event(desk, _END_KINDS[to], request, by, {"why": why})
-    ended = await desk.store.end(request.id, expect=request.state, to=to, why=why, event=fact)
+    write = desk.store.end(request.id, expect=request.state, to=to, why=why, event=fact)
+    ended = await written(desk, request.id, write)
     if ended is None:
         return await already(desk, request.id)
     desk.unsure.pop(request.id, None)

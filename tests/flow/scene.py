@@ -99,6 +99,21 @@ class Failing:
         return fail
 
 
+class Late(Failing):
+    """A store that writes, but too late for whoever waits to hear of it; once a method."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in self.methods:
+            return getattr(self._store, name)
+
+        async def late(*args: object, **named: object) -> None:
+            self.methods.remove(name)
+            await getattr(self._store, name)(*args, **named)
+            raise StoreDown("the database did not answer")
+
+        return late
+
+
 @dataclass
 class Scene:
     desk: Desk
@@ -116,15 +131,18 @@ class Scene:
             self.desk, typed, requester, channel="C0X", delivery=f"{text}{self.clock.at}"
         )
 
-    async def vote(self, request: Request, who: Actor, answer: Answer = Answer.APPROVE) -> Said:
-        click = Click(
+    def click(self, request: Request, who: Actor, *, delivery: str = "d") -> Click:
+        return Click(
             request_id=request.id,
             digest=request.digest,
             user_id=who.user_id,
             team_id="T0HOME",
-            delivery=f"{who.user_id}{answer}{self.clock.at}",
+            delivery=delivery,
             name=who.name,
         )
+
+    async def vote(self, request: Request, who: Actor, answer: Answer = Answer.APPROVE) -> Said:
+        click = self.click(request, who, delivery=f"{who.user_id}{answer}{self.clock.at}")
         return await decide.vote(self.desk, click, answer)
 
     async def state(self, request: Request) -> RequestState:

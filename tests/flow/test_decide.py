@@ -11,11 +11,12 @@ from bot.domain.plan import Directory
 from bot.domain.request import RequestState
 from bot.flow import decide, tick
 from bot.flow.desk import Click
+from bot.flow.ports import StoreDown
 from policies import model
 from policies.model import Answer
 from tests.domain.test_plan import entry
 from tests.fakes.desk import soon
-from tests.flow.scene import TWO, Failing, of, opened
+from tests.flow.scene import TWO, Failing, Late, of, opened
 from tests.policies.people import ALICE, BOB, CAROL, PAPER, TEXT
 
 
@@ -354,3 +355,69 @@ async def test_second_click_that_stops_the_chase_is_told_who_was_first(tmp_path:
         assert (await decide.stop_chase(scene.desk, click)).code == "stopped"
         again = await decide.stop_chase(scene.desk, replace(click, user_id="U0BOB"))
         assert again.text == f"carol has stopped the chase of {request.id} already."
+
+
+async def test_deciding_vote_that_was_stored_too_late_to_be_heard_of_starts_the_run(tmp_path: Path):
+    async with opened(tmp_path) as scene:
+        request = of(await scene.submit("mm"))
+        scene.desk.store = Late(scene.desk.store, "cast")
+        with pytest.raises(StoreDown):
+            await scene.vote(request, BOB)
+        assert await scene.state(request) is RequestState.PENDING
+        await tick.tick(scene.desk)
+        assert await scene.state(request) is RequestState.RUNNING
+
+
+async def test_vote_that_was_not_stored_starts_nothing(tmp_path: Path):
+    async with opened(tmp_path) as scene:
+        request = of(await scene.submit("mm"))
+        store = scene.desk.store
+        scene.desk.store = Failing(store, "cast")
+        with pytest.raises(StoreDown):
+            await scene.vote(request, BOB)
+        scene.desk.store = store
+        await tick.tick(scene.desk)
+        assert await scene.state(request) is RequestState.PENDING
+
+
+async def test_card_follows_a_request_that_was_stored_too_late_to_be_heard_of(tmp_path: Path):
+    async with opened(tmp_path) as scene:
+        changed: list[str] = []
+        scene.desk.changed = changed.append
+        scene.desk.store = Late(scene.desk.store, "submit")
+        with pytest.raises(StoreDown):
+            await scene.submit("mm")
+        (stored,) = changed
+        found = await scene.desk.store.find(stored)
+        assert found is not None
+        assert found.state is RequestState.PENDING
+
+
+async def test_card_follows_a_withdrawal_that_was_stored_too_late_to_be_heard_of(tmp_path: Path):
+    async with opened(tmp_path) as scene:
+        request = of(await scene.submit("mm"))
+        changed: list[str] = []
+        scene.desk.changed = changed.append
+        scene.desk.store = Late(scene.desk.store, "end")
+        with pytest.raises(StoreDown):
+            await decide.withdraw(scene.desk, scene.click(request, ALICE))
+        assert changed == [request.id]
+        assert await scene.state(request) is RequestState.WITHDRAWN
+
+
+async def test_bug_after_the_deciding_vote_was_stored_keeps_nobody_from_starting(tmp_path: Path):
+    async with opened(tmp_path, text=TWO) as scene:
+        request = of(await scene.submit("mm"))
+        await scene.vote(request, BOB)
+
+        async def break_down() -> None:
+            raise RuntimeError("a bug")
+
+        async def later() -> None:
+            scene.folk.meanwhile = break_down
+
+        scene.folk.meanwhile = later  # Carol herself is read; the reading of Bob anew breaks.
+        with pytest.raises(ExceptionGroup):
+            await scene.vote(request, CAROL)
+        await tick.tick(scene.desk)
+        assert await scene.state(request) is RequestState.RUNNING
