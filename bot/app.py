@@ -42,6 +42,7 @@ from bot.slack.listeners import Counter
 from bot.slack.presenter import Presenter, Surroundings
 from bot.store import engine
 from bot.store.engine import Store
+from policies.model import nearest
 
 logger = logging.getLogger(__name__)
 
@@ -172,6 +173,7 @@ async def serving(config: Config) -> AsyncIterator[Serving]:
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         store = await enter(engine.open_store(config.file.store.url))
+        _check_keys(config)
         keys = await enter(sealed.open_keys(config.file.keys.file, config.passphrase))
         token = config.bot_token.get_secret_value()
         client = await enter(connection.open_client(token, _api_url(config)))
@@ -235,6 +237,19 @@ def _api_url(config: Config) -> str:
             user_message=f"slack.api_url: {error}.",
             remedy="Write https://slack.com/api/, or leave it out.",
         ) from None
+
+
+def _check_keys(config: Config) -> None:
+    """Refuse a name that nothing is sealed under: a run would find out, a dry run would not."""
+    file = config.file.keys.file
+    known = sealed.names(file)
+    for account in config.accounts:
+        for what, name in (("key", account.key), ("read_key", account.read_key)):
+            if name is not None and name not in known:
+                raise ConfigError(
+                    user_message=f"Account {account.name}: {what} names nothing in {file.name}.",
+                    remedy=f"Seal it, or mend the name. {nearest(name, known)}",
+                )
 
 
 def _check_home(config: Config, me: Identity) -> None:

@@ -61,8 +61,10 @@ FILE = click.option(
 @click.option("--passphrase-file", type=click.Path(path_type=Path), help="Else it is asked for.")
 def seal_key(name: str, file: Path, passphrase_file: Path | None) -> None:
     """Seal a key's JSON document, piped in or asked for, under NAME."""
+    from bot import telemetry
     from bot.keys import sealed
 
+    telemetry.harden()
     passphrase = _passphrase(passphrase_file, is_new=not file.exists())
     if sys.stdin.isatty():  # Hidden: what is pasted must not stay in a terminal's scrollback.
         ask = 'The document on one line, such as {"api_key": "…", "api_secret": "…"}'

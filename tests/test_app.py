@@ -128,6 +128,34 @@ async def test_policy_without_the_workspace_of_the_bot_is_one_plain_error(tmp_pa
     )
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (
+            '\nkey = "venues/bybit-mm"\n',
+            (
+                "Account bybit-mm: key names nothing in keys.sealed. Seal it, or mend the name. "
+                "Did you mean venues/bybit-mm or venues/bybit-mm-ro or venues/bybit-opt?"
+            ),
+        ),
+        (
+            'read_key = "venues/bybit-mm-ro"\n',
+            (
+                "Account bybit-mm: read_key names nothing in keys.sealed. Seal it, or mend the name. "
+                "Did you mean venues/bybit-mm-ro or venues/bybit-arb-ro or venues/bybit-mm?"
+            ),
+        ),
+    ],
+)
+async def test_key_that_is_not_sealed_is_named_at_start(tmp_path: Path, line: str, said: str):
+    """And not on the night it matters: a dry run never reads the key that cancels."""
+    async with desks.open_surroundings(tmp_path) as product:
+        why = await refusal(
+            product, lambda text: text.replace(line, line.replace("bybit-mm", "bybit-nm"))
+        )
+    assert why == said
+
+
 async def test_state_folder_that_is_a_file_is_named(tmp_path: Path):
     (tmp_path / "state").write_text("")
     async with desks.open_surroundings(tmp_path) as product:

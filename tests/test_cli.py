@@ -55,6 +55,33 @@ def test_a_sealed_document_is_listed_by_name(folder: Path):
     assert run(folder, "keys", "list") == (0, "venues/bybit-mm\nvenues/old\n", "")
 
 
+def test_no_core_dump_can_hold_a_document_that_is_being_sealed(folder: Path):
+    script = """
+import io, resource, sys
+from bot import cli
+
+class Typed(io.StringIO):
+    def read(self):
+        print(resource.getrlimit(resource.RLIMIT_CORE))
+        return super().read()
+
+most = resource.getrlimit(resource.RLIMIT_CORE)[1]
+resource.setrlimit(resource.RLIMIT_CORE, (most, most))
+sys.stdin = Typed('{"api_key": "1"}')
+cli.cancelall(args=sys.argv[1:], standalone_mode=False)
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", script, *SEAL],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert ran.stdout.splitlines()[0] == "(0, 0)"
+
+
 def test_a_new_file_is_dear_to_guess_and_for_its_owner_alone(folder: Path):
     status, _, _ = run(folder, *SEAL, "--file", "new.sealed", typed=MM)
 
