@@ -135,14 +135,16 @@ async def test_policy_without_the_workspace_of_the_bot_is_one_plain_error(tmp_pa
             '\nkey = "venues/bybit-mm"\n',
             (
                 "Account bybit-mm: key names nothing in keys.sealed. "
-                "Seal it, or mend the name. Did you mean venues/bybit-mm or venues/bybit-mm-ro or venues/bybit-opt?"
+                "Seal it, or mend the name. "
+                "Did you mean venues/bybit-mm or venues/bybit-mm-ro or venues/bybit-opt?"
             ),
         ),
         (
             'read_key = "venues/bybit-mm-ro"\n',
             (
                 "Account bybit-mm: read_key names nothing in keys.sealed. "
-                "Seal it, or mend the name. Did you mean venues/bybit-mm-ro or venues/bybit-arb-ro or venues/bybit-mm?"
+                "Seal it, or mend the name. "
+                "Did you mean venues/bybit-mm-ro or venues/bybit-arb-ro or venues/bybit-mm?"
             ),
         ),
     ],
