@@ -25,8 +25,6 @@ AGAIN_S = 1.0
 """Between two tries to decide a request whose voters Slack cannot vouch for."""
 GRACE = timedelta(seconds=5)
 """After consent end: time for the last verdicts to reach the store before a run is interrupted."""
-PATIENCE = timedelta(seconds=60)
-"""The same while the journal holds verdicts that the database has not taken yet."""
 
 
 async def tick(desk: Desk) -> None:
@@ -85,6 +83,7 @@ async def _pending(desk: Desk, request: Request) -> None:
 
 async def _running(desk: Desk, request: Request) -> None:
     assert request.consent_ends_at is not None
+    is_behind = desk.journal.is_behind  # Asked first: it may catch up while the statuses are read.
     statuses = await desk.store.statuses(request.id)
     desk.changed(request.id)  # The journal has moved the board meanwhile.
     now = desk.clock.now()
@@ -93,7 +92,7 @@ async def _running(desk: Desk, request: Request) -> None:
         await desks.end(desk, request, to=RequestState.FINISHED, why=headline)
     elif now < request.consent_ends_at:
         await _take(desk, request)
-    elif _is_overdue(desk, request):
+    elif not is_behind and now >= request.consent_ends_at + GRACE:
         why = "No process finished this run before its consent ended. Assume that orders are live."
         await desks.end(desk, request, to=RequestState.INTERRUPTED, why=why)
 
@@ -109,10 +108,3 @@ async def _take(desk: Desk, request: Request) -> None:
     desk.runner.take(now, statuses, {claim.key: claim for claim in claims})
     if now.chase_stopped_by is not None:
         desk.runner.stop(request.id)
-
-
-def _is_overdue(desk: Desk, request: Request) -> bool:
-    """Tell whether nobody will finish a run any more, once what was told has been written."""
-    assert request.consent_ends_at is not None
-    late = desk.clock.now() - request.consent_ends_at
-    return late >= (PATIENCE if desk.journal.is_behind else GRACE)

@@ -1,20 +1,24 @@
 """The journal: takes records from the venue loop and makes them durable behind its back.
 
-Owns the port `Journal`: grouping, the spool while the database is down, replay in order. Never
-makes the venue loop wait, and never loses what `flush` has answered for. It works in a thread of
-its own, so that neither a full event loop nor a slow disk holds up the other.
+Owns the port `Journal`: grouping, the spool while the database is slow or down, replay in order.
+Never makes the venue loop wait, never loses what `flush` has answered for, and leaves nothing in
+memory alone for long: bytes that may have left must not be forgotten when the process is killed.
+It works in a thread of its own, so that neither a full event loop nor a slow disk holds up the
+other.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import queue
 import time
 import uuid
 from collections.abc import AsyncIterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -23,14 +27,16 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot.domain import event as events
 from bot.flow.ports import Entry, StoreDown
-from bot.store import deliveries, targets
-from bot.store.lane import Lane
+from bot.store import deliveries, rows, targets
+from bot.store.lane import BUGS, Begun, Lane
 from bot.store.spool import Group, Spool
 
 logger = logging.getLogger(__name__)
 
 GROUP_MAX = 200
 """Entries in one transaction."""
+QUICK_S = 0.05
+"""How long the database may take before what waits for it is spooled."""
 AGAIN_S = 0.5
 """Between two tries while the database is down."""
 CLOSE_S = 5.0
@@ -48,37 +54,41 @@ class StoreJournal:
         """Groups that are not in the database, oldest first."""
         self._spooled = len(self._backlog)
         """How many of them, from the first, are in the spool."""
+        self._begun: Begun | None = None
+        """The commit of the oldest group, while it is on its way."""
         self._again_at = 0.0
         """While the database is down: when to try it again (monotonic)."""
+        self._is_refused = False
+        """The disk has refused the spool."""
         self._marks: list[Future[None]] = []
         """Flushes that wait for what was queued before them."""
         self._is_closing = False
-        self._put = sum(len(group.entries) for group in self._backlog)
-        """Entries taken so far; written by the event loop alone."""
-        self._settled = 0
-        """Entries committed or refused so far; written by the thread alone."""
         pool = ThreadPoolExecutor(1, thread_name_prefix="store-journal")
         self._thread = pool.submit(self._work)
         pool.shutdown(wait=False)
 
     def put(self, entry: Entry) -> None:
         """Queue an entry; it is committed in groups, or spooled while the database is down."""
-        self._put += 1
         self._queue.put(entry)
 
     @property
     def is_behind(self) -> bool:
-        """Tell whether the database still lacks something that was put, or that was spooled."""
-        return self._settled < self._put
+        """Tell whether the database has failed, and lacks something since then."""
+        return self._again_at > 0.0
 
     async def flush(self) -> None:
-        """Wait until everything queued so far is durable."""
+        """Wait until everything queued so far is durable.
+
+        Raises:
+            StoreDown: neither the database nor the disk takes it, or the journal has ended.
+        """
         mark: Future[None] = Future()
         self._queue.put(mark)
         waiting = asyncio.wrap_future(mark)
         while not (await asyncio.wait({waiting}, timeout=AGAIN_S))[0]:
             if self._thread.done():
                 raise StoreDown("the journal has ended")
+        await waiting
 
     async def close(self) -> None:
         """Make what is queued durable, and end the thread."""
@@ -91,20 +101,20 @@ class StoreJournal:
             self._thread.result()
 
     def _work(self) -> None:
+        self._store(math.inf)  # Before the first tick looks at what a run told.
         while not self._is_closing:
             self._turn()
+        self._store(math.inf)
+        self._keep()
         if lost := self._backlog[self._spooled :]:
             logger.error("journal.lost", extra={"entries": sum(len(g.entries) for g in lost)})
 
     def _turn(self) -> None:
-        """Take what is queued to the database, or to the spool while the database is down."""
+        """Take what is queued to the database, and to the spool if that is slow or down."""
         self._gather()
-        is_down = time.monotonic() < self._again_at
-        if is_down:
-            self._keep()
-        if not is_down or self._is_closing:
-            self._store()
-            self._keep()
+        if time.monotonic() >= self._again_at:
+            self._store(QUICK_S)
+        self._keep()
 
     def _gather(self) -> None:
         """Wait for entries, and make a group of what is there."""
@@ -118,47 +128,63 @@ class StoreJournal:
                         break
                     case Future() as mark:
                         self._marks.append(mark)
-                    case entry if _is_writable(entry):
-                        entries.append(entry)
-                    case _:
-                        self._settled += 1
+                    case entry:
+                        entries += _writable(entry)
                 pause_s = 0.0
         except queue.Empty:
             pass
         if entries:
             self._backlog.append(Group(id=f"journal:{uuid.uuid4().hex}", entries=tuple(entries)))
 
-    def _store(self) -> None:
-        """Commit the backlog, oldest first, until it is empty or the database fails."""
+    def _store(self, within_s: float) -> None:
+        """Commit the backlog, oldest first, until it is empty, time is up or the database fails."""
+        until = time.monotonic() + within_s
         while self._backlog:
             try:
-                self._writer.run_blocking(partial(_record, group=self._backlog[0]))
+                record = partial(_record, group=self._backlog[0])
+                self._begun = self._begun or self._writer.begin(record)
+                if not self._writer.is_done(self._begun, until=until):
+                    return
+            except BUGS:  # It would be refused again, and nothing behind it would ever be stored.
+                logger.exception("group.refused", extra={"group": self._backlog[0].id})
             except (StoreDown, SQLAlchemyError) as error:
+                self._begun = None
                 if self._again_at == 0.0:
                     logger.warning("journal.spooling", extra={"why": str(error)})
                 self._again_at = time.monotonic() + AGAIN_S
                 return
-            self._settled += len(self._backlog.pop(0).entries)
+            self._begun = None
+            self._backlog.pop(0)
             self._spooled = max(0, self._spooled - 1)
         if self._again_at:
             logger.warning("journal.replayed")
         self._again_at = 0.0
 
     def _keep(self) -> None:
-        """Bring the spool in step with the backlog, and answer the flushes if all is durable."""
+        """Bring the spool in step with the backlog, and answer the flushes."""
         try:
             if self._backlog:
                 self._spool.append(self._backlog[self._spooled :])
                 self._spooled = len(self._backlog)
             else:
                 self._spool.clear()
+            self._is_refused = False
         except OSError as error:
-            logger.warning("spool.refused", extra={"why": error.strerror})
-            if self._backlog:
-                return
+            if not self._is_refused:
+                logger.warning("spool.refused", extra={"why": error.strerror})
+            self._is_refused = True
+        if self._spooled == len(self._backlog):
+            self._answer(None)
+        elif self._again_at:
+            self._answer(StoreDown("neither the database nor the disk takes what was told"))
+
+    def _answer(self, error: StoreDown | None) -> None:
         for mark in self._marks:
             if mark.set_running_or_notify_cancel():
-                mark.set_result(None)
+                if error:
+                    mark.set_exception(error)
+                else:
+                    mark.set_result(None)
         self._marks.clear()
 
 
@@ -179,12 +205,27 @@ def _record(connection: Connection, *, group: Group) -> None:
         targets.record(connection, group.entries)
 
 
-def _is_writable(entry: Entry) -> bool:
-    """Tell whether an entry's event can be written at all; a bug in one must not stop the rest."""
-    try:
-        if entry.event is not None:
-            events.body(entry.event)
-    except (TypeError, ValueError):
-        logger.exception("entry.unwritable", extra={"request_id": entry.request_id})
-        return False
-    return True
+def _writable(entry: Entry) -> list[Entry]:
+    """Return an entry as it can be written; a bug or an odd letter in one must not stop the rest.
+
+    An event that cannot be written at all leaves its status behind.
+    """
+    for change in (_as_it_is, rows.mended, _without_event):
+        try:
+            changed = change(entry)
+            rows.to_line(changed)
+            if changed.event is not None:
+                events.body(changed.event)
+        except (TypeError, ValueError):
+            logger.exception("entry.unwritable", extra={"request_id": entry.request_id})
+        else:
+            return [changed]
+    return []
+
+
+def _as_it_is(entry: Entry) -> Entry:
+    return entry
+
+
+def _without_event(entry: Entry) -> Entry:
+    return rows.mended(replace(entry, event=None))

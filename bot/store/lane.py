@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -22,6 +24,17 @@ T = TypeVar("T")
 
 BUGS = (DataError, IntegrityError, ProgrammingError)
 """The database answered, and the statement was wrong: waiting does not help."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """A transaction on its way."""
+
+    future: Future[None]
+    right: threading.Lock
+    """The right to commit: the thread takes it at the end, or whoever gives up takes it away."""
+    until: float
+    """When it is given up (monotonic)."""
 
 
 class Lane:
@@ -47,16 +60,28 @@ class Lane:
             self._give_up(right, future)
         return future.result()
 
-    def run_blocking(self, work: Callable[[Connection], T]) -> T:
-        """Do as `run` does, for a caller in another thread.
+    def begin(self, work: Callable[[Connection], None]) -> Begun:
+        """Begin a transaction for a caller in another thread, who asks `is_done` of it later.
 
         Raises:
-            StoreDown: as in `run`.
+            StoreDown: the database is still busy with a call that was given up.
         """
         right, future = self._submit(work)
-        if not concurrent.futures.wait({future}, timeout=self._limit_s).done:
-            self._give_up(right, future)
-        return future.result()
+        return Begun(future=future, right=right, until=time.monotonic() + self._limit_s)
+
+    def is_done(self, begun: Begun, *, until: float) -> bool:
+        """Wait for a commit, no longer than until then (monotonic); False if it takes longer.
+
+        Raises:
+            StoreDown: no answer within the limit, or the database cannot be used.
+        """
+        wait_s = min(until, begun.until) - time.monotonic()
+        if not concurrent.futures.wait({begun.future}, timeout=max(0.0, wait_s)).done:
+            if until < begun.until:
+                return False
+            self._give_up(begun.right, begun.future)
+        begun.future.result()
+        return True
 
     async def close(self) -> None:
         """Close the connection once the thread is free; give up after the limit."""

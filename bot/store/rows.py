@@ -6,6 +6,7 @@ pydantic. Never touches a connection.
 
 from __future__ import annotations
 
+import json
 import logging
 from functools import cache
 from typing import Any, TypeVar
@@ -61,6 +62,16 @@ def from_line(kind: type[T], line: bytes) -> T:
     """
     value: T = _adapter(kind).validate_json(line)
     return value
+
+
+def mended(value: T) -> T:
+    """Put a question mark for whatever UTF-8 lacks: a venue's words may be cut inside a letter.
+
+    Raises:
+        ValueError: something else about it cannot be written.
+    """
+    text = json.dumps(pack(value), ensure_ascii=False)
+    return from_line(type(value), text.encode(errors="replace"))
 
 
 def of_request(request: Request) -> dict[str, Any]:

@@ -83,17 +83,37 @@ async def test_finished_targets_finish_the_request(tmp_path: Path):
 
 
 async def test_verdicts_still_in_the_journal_are_waited_for(tmp_path: Path):
-    """The database was away around consent end: what the targets told is on its way."""
+    """However long the database was away: its first answer must not beat what was told."""
     async with opened(tmp_path) as scene:
         request = of(await scene.submit("mm"))
         await scene.vote(request, BOB)
         scene.journal.is_behind = True
-        scene.clock.pass_by(650)
+        scene.clock.pass_by(3600)
         await tick.tick(scene.desk)
         assert await scene.state(request) is RequestState.RUNNING
-        scene.clock.pass_by(11)
+        scene.journal.is_behind = False
         await tick.tick(scene.desk)
         assert await scene.state(request) is RequestState.INTERRUPTED
+
+
+async def test_journal_that_catches_up_while_the_statuses_are_read_is_waited_for(tmp_path: Path):
+    """They may be from just before that."""
+    async with opened(tmp_path) as scene:
+        request = of(await scene.submit("mm"))
+        await scene.vote(request, BOB)
+        scene.journal.is_behind = True
+        scene.clock.pass_by(3600)
+        store = scene.desk.store
+
+        class Meanwhile(Failing):
+            async def statuses(self, request_id: str) -> tuple[TargetStatus, ...]:
+                read = await store.statuses(request_id)
+                scene.journal.is_behind = False
+                return read
+
+        scene.desk.store = Meanwhile(store)
+        await tick.tick(scene.desk)
+        assert await scene.state(request) is RequestState.RUNNING
 
 
 async def test_request_that_cannot_be_judged_stops_no_other(tmp_path: Path):

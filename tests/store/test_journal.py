@@ -5,6 +5,7 @@ import logging
 import signal
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -33,13 +34,27 @@ async def _told(store: Store) -> list[object]:
     return [fact.facts["rounds"] for fact in trail if fact.kind.value == "round.ended"]
 
 
+def _spooled(folder: Path) -> list[int]:
+    """The rounds that the whole lines of the spool tell of, in its order."""
+    path = folder / "cancelall.db.spool"
+    lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+    groups = [rows.from_line(Group, line) for line in lines]
+    return [entry.status.rounds for group in groups for entry in group.entries if entry.status]
+
+
+async def _until(is_so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not is_so():  # noqa: ASYNC110 — a file and a thread announce nothing
+            await asyncio.sleep(0.01)
+
+
 async def _until_told(store: Store, rounds: list[int]) -> None:
     async with asyncio.timeout(10):
         while await _told(store) != rounds:
             pass
 
 
-async def test_put_does_not_wait_and_flush_returns_when_all_is_stored(tmp_path: Path):
+async def test_put_does_not_wait_for_the_database(tmp_path: Path):
     async with engine.open_store(values.url(tmp_path)) as store:
         await values.running(store)
         with closing(values.raw(tmp_path)) as rival:
@@ -47,8 +62,7 @@ async def test_put_does_not_wait_and_flush_returns_when_all_is_stored(tmp_path: 
             began = time.perf_counter()
             _put(store, *range(1000))
             assert time.perf_counter() - began < 1.0
-        await store.journal.flush()
-        assert await _told(store) == list(range(1000))
+        await _until_told(store, list(range(1000)))
         assert await store.trail.first_break() is None
 
 
@@ -58,6 +72,18 @@ async def test_leaving_the_store_makes_the_queue_durable(tmp_path: Path):
         _put(store, *range(500))
     async with engine.open_store(values.url(tmp_path)) as store:
         assert await _told(store) == list(range(500))
+
+
+async def test_leaving_waits_for_a_slow_database(tmp_path: Path):
+    with closing(values.raw(tmp_path)) as rival:
+        async with engine.open_store(values.url(tmp_path)) as store:
+            await values.running(store)
+            rival.execute("BEGIN IMMEDIATE")
+            _put(store, 1)
+            asyncio.get_running_loop().call_later(0.3, rival.rollback)
+    assert not (tmp_path / "cancelall.db.spool").exists()
+    async with engine.open_store(values.url(tmp_path)) as store:
+        assert await _told(store) == [1]
 
 
 async def test_outage_goes_to_the_spool_and_is_replayed_in_order(tmp_path: Path):
@@ -71,14 +97,41 @@ async def test_outage_goes_to_the_spool_and_is_replayed_in_order(tmp_path: Path)
             _put(store, 3)
             async with asyncio.timeout(0.6):  # Nothing waits for the next try at the database.
                 await store.journal.flush()
-            groups = Spool(spool).read()
-            assert [e.status.rounds for group in groups for e in group.entries] == [1, 2, 3]
+            assert _spooled(tmp_path) == [1, 2, 3]
             assert await _told(store) == []
         _put(store, 4)
         await _until_told(store, [1, 2, 3, 4])
         await store.journal.flush()
         assert not spool.exists()
         assert await store.trail.first_break() is None
+
+
+async def test_what_was_told_is_durable_at_once_while_the_database_stalls(tmp_path: Path):
+    """Killed before that, a successor would say that no byte of a cancel had left."""
+    async with engine.open_store(values.url(tmp_path), limit_s=20.0) as store:
+        await values.running(store)
+        with closing(values.raw(tmp_path)) as rival:
+            rival.execute("BEGIN IMMEDIATE")
+            _put(store, 1)
+            await _until(lambda: _spooled(tmp_path) == [1])
+            _put(store, 2)  # While the first is on its way.
+            await _until(lambda: _spooled(tmp_path) == [1, 2])
+            assert not store.journal.is_behind
+        await _until_told(store, [1, 2])
+        await store.journal.flush()
+        assert _spooled(tmp_path) == []
+
+
+async def test_journal_is_behind_from_the_first_failure_until_all_is_replayed(tmp_path: Path):
+    async with engine.open_store(values.url(tmp_path), limit_s=LIMIT_S) as store:
+        await values.running(store)
+        with closing(values.raw(tmp_path)) as rival:
+            rival.execute("BEGIN IMMEDIATE")
+            _put(store, 1)
+            await _until(lambda: store.journal.is_behind)
+            assert await _told(store) == []
+        await _until(lambda: not store.journal.is_behind)
+        assert await _told(store) == [1]
 
 
 async def test_second_outage_is_spooled_like_the_first(tmp_path: Path):
@@ -90,8 +143,7 @@ async def test_second_outage_is_spooled_like_the_first(tmp_path: Path):
                 rival.execute("BEGIN IMMEDIATE")
                 _put(store, number)
                 await store.journal.flush()
-                (group,) = Spool(spool).read()
-                assert [entry.status.rounds for entry in group.entries] == [number]
+                assert _spooled(tmp_path) == [number]
             await _until_told(store, list(range(1, number + 1)))
             await store.journal.flush()
             assert not spool.exists()
@@ -108,6 +160,19 @@ async def test_spool_is_replayed_at_the_next_start(tmp_path: Path):
     async with engine.open_store(values.url(tmp_path)) as store:
         assert await _told(store) == [1, 2]
         assert not spool.exists()
+
+
+async def test_store_opens_only_when_a_long_spool_has_been_replayed(tmp_path: Path):
+    """Else the first tick would call a run interrupted whose verdict lies in the spool."""
+    async with engine.open_store(values.url(tmp_path)) as store:
+        await values.running(store)
+    groups = [
+        Group(id=f"journal:{number}", entries=(values.entry(CLAIM, "alpha", rounds=number),))
+        for number in range(300)
+    ]
+    Spool(tmp_path / "cancelall.db.spool").append(groups)
+    async with engine.open_store(values.url(tmp_path)) as store:
+        assert await _told(store) == list(range(300))
 
 
 async def test_group_that_was_committed_and_spooled_counts_once(tmp_path: Path):
@@ -169,7 +234,9 @@ def test_line_that_cannot_be_read_costs_only_itself(tmp_path: Path):
     assert Spool(path).read() == (groups[0], groups[2], groups[1])
 
 
-async def test_full_disk_and_no_database_keep_entries_until_one_of_them_is_back(tmp_path: Path):
+async def test_full_disk_and_no_database_keep_entries_until_one_of_them_is_back(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
     """Flush must not claim that anything is durable before it is."""
     blocked = tmp_path / "cancelall.db.spool"
     async with engine.open_store(values.url(tmp_path), limit_s=LIMIT_S) as store:
@@ -178,12 +245,15 @@ async def test_full_disk_and_no_database_keep_entries_until_one_of_them_is_back(
             rival.execute("BEGIN IMMEDIATE")
             blocked.mkdir()
             _put(store, 1)
-            with pytest.raises(TimeoutError):
-                async with asyncio.timeout(1.0):
+            for _ in range(2):  # Whoever stops the process must not wait for ever.
+                with pytest.raises(StoreDown, match="neither the database nor the disk"):
                     await store.journal.flush()
             blocked.rmdir()
-        await store.journal.flush()
+            await store.journal.flush()
+            assert _spooled(tmp_path) == [1]
         await _until_told(store, [1])
+    refused = [record for record in caplog.records if record.msg == "spool.refused"]
+    assert len(refused) == 1, "told once, not at every try"
 
 
 async def test_entry_that_cannot_be_written_does_not_stop_the_others(
@@ -197,6 +267,41 @@ async def test_entry_that_cannot_be_written_does_not_stop_the_others(
         await store.journal.flush()
         assert await _told(store) == [2]
     assert "entry.unwritable" in [record.msg for record in caplog.records]
+
+
+async def test_status_is_kept_whatever_its_event_or_the_venues_words_hold(tmp_path: Path):
+    """A cut emoji is half a surrogate pair: JSON can spell it, UTF-8 cannot."""
+    alpha = values.entry(CLAIM, "alpha", rounds=7, is_final=True)
+    beta = values.entry(Claim(key="keys/beta", fence=1), "beta", rounds=8)
+    assert alpha.status is not None
+    cut = replace(alpha.status, cause="half an emoji \ud83d")
+    broken = values.event(EventKind.ROUND_ENDED, seconds=float("nan"))
+    async with engine.open_store(values.url(tmp_path)) as store:
+        await values.running(store)
+        store.journal.put(replace(alpha, status=object()))  # type: ignore[arg-type]
+        store.journal.put(replace(alpha, status=cut))
+        store.journal.put(replace(beta, event=broken))
+        await _until_told(store, [7])
+        alphas, betas, _ = await store.requests.statuses("K7Q2M")
+        assert (alphas.cause, alphas.is_final) == ("half an emoji ?", True)
+        assert betas.rounds == 8
+
+
+async def test_group_that_the_database_refuses_does_not_stop_those_behind_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    async with engine.open_store(values.url(tmp_path)) as store:
+        await values.running(store)
+        with closing(values.raw(tmp_path)) as saboteur:
+            saboteur.execute(
+                "CREATE TRIGGER refuse BEFORE INSERT ON events WHEN NEW.body LIKE '%\"rounds\":1}%'"
+                " BEGIN SELECT RAISE(ABORT, 'refused'); END"
+            )
+        _put(store, 1)
+        await store.journal.flush()
+        _put(store, 2)
+        await _until_told(store, [2])
+    assert "group.refused" in [record.msg for record in caplog.records]
 
 
 async def test_flush_of_a_closed_journal_says_so(tmp_path: Path):

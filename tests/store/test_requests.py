@@ -123,7 +123,7 @@ async def test_request_that_cannot_be_read_hides_no_other_and_is_told_once(
     await values.running(store)
     later = values.pending("QQQQQ", targets=(run.target("delta"),), requester=BOB)
     await values.submit(store, later, delivery="d-2")
-    with closing(sqlite3.connect(tmp_path / "x.db")) as database, database:
+    with closing(values.raw(tmp_path)) as database:
         database.execute("UPDATE requests SET plan = '{}' WHERE id = 'QQQQQ'")
     for _ in range(2):
         assert [request.id for request in await store.requests.open_requests()] == ["K7Q2M"]
