@@ -8,10 +8,13 @@ hosts. The arithmetic is in `adapters.pacing`; here is only the waiting.
 from __future__ import annotations
 
 import asyncio
+import heapq
 import itertools
+import math
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from adapters.contract import Priority, VenueBanned, VenueNotReached
@@ -32,14 +35,24 @@ class Call:
     priority: Priority
 
 
-@dataclass(order=True, slots=True)
+Queue = tuple[Priority, tuple[str, ...]]
+"""Who waits for the same windows with the same priority waits in line."""
+
+
+@dataclass(slots=True, kw_only=True)
 class _Waiter:
-    """A call that waits for its budgets, in order of priority and arrival."""
+    """A call that waits for its budgets."""
 
     priority: Priority
     number: int
-    windows: tuple[Window, ...] = field(compare=False)
-    ticket: asyncio.Future[Ticket] = field(compare=False)
+    """Order of arrival."""
+    windows: tuple[Window, ...]
+    ticket: asyncio.Future[Ticket]
+
+    @property
+    def queue(self) -> Queue:
+        """Where it waits."""
+        return self.priority, tuple(window.name for window in self.windows)
 
 
 class Gate:
@@ -54,7 +67,10 @@ class Gate:
         self._pacer = Pacer()
         self._address = address
         self._wait_s = wait_s
-        self._waiting: list[_Waiter] = []
+        self._queues: dict[Queue, deque[_Waiter]] = {}
+        self._heads: list[tuple[Priority, int, Queue]] = []
+        """A heap of who is first in each queue: the others of it wait at least as long."""
+        self._pumping: asyncio.Handle | None = None
         self._numbers = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
         self._until = datetime.min.replace(tzinfo=UTC)
@@ -77,13 +93,13 @@ class Gate:
             yield
         finally:
             self._pacer.answered(_now(), ticket)
-            self._pump()
+            self._pump_soon()
 
     def banned(self, until: datetime) -> None:
         """Stop every call until then; whoever waits is told at once."""
         self._pacer.banned(_now(), (until - datetime.now(UTC)).total_seconds())
         self._until = max(self._until, until)
-        self._pump()
+        self._pump_soon()
 
     def throttled(self, window: Window, retry_after_s: float) -> None:
         """Hold one window."""
@@ -102,11 +118,10 @@ class Gate:
         waiter = _Waiter(
             priority=call.priority,
             number=next(self._numbers),
-            windows=(self._address, *call.windows),
+            windows=call.windows,
             ticket=loop.create_future(),
         )
-        self._waiting.append(waiter)
-        self._pump()
+        self._enqueue(waiter)
         ticket: Ticket | None = None
         try:
             async with asyncio.timeout(self._wait_s):
@@ -121,43 +136,72 @@ class Gate:
             if ticket is None:
                 self._withdraw(waiter)
 
+    def _enqueue(self, waiter: _Waiter) -> None:
+        waiters = self._queues.setdefault(waiter.queue, deque())
+        waiters.append(waiter)
+        if len(waiters) == 1:
+            heapq.heappush(self._heads, (waiter.priority, waiter.number, waiter.queue))
+        self._pump_soon()
+
     def _withdraw(self, waiter: _Waiter) -> None:
         """Take a waiter out; a ticket that came too late to be used gives its slots back."""
-        if waiter in self._waiting:
-            self._waiting.remove(waiter)
-        elif (
-            waiter.ticket.done() and not waiter.ticket.cancelled() and not waiter.ticket.exception()
-        ):
+        if not waiter.ticket.done():
+            waiter.ticket.cancel()  # It leaves its queue when it comes to the front.
+        elif not waiter.ticket.cancelled() and not waiter.ticket.exception():
             self._pacer.answered(_now(), waiter.ticket.result())
+        self._pump_soon()
+
+    def _pump_soon(self) -> None:
+        """Look once at who may leave, however much happens in one turn of the loop."""
+        if self._pumping is None:
+            self._pumping = asyncio.get_running_loop().call_soon(self._pump)
 
     def _pump(self) -> None:
         """Let every waiter go whose budgets have room, in order; wake again when more have."""
-        now = _now()
+        self._pumping, now = None, _now()
         if self._pacer.banned_for_s(now) > 0:
             self._refuse_all()
             return
-        soonest = float("inf")
-        for waiter in sorted(self._waiting):
-            wait_s = self._pacer.wait_s(now, waiter.windows, waiter.priority)
-            if wait_s <= 0 and not waiter.ticket.done():
-                waiter.ticket.set_result(self._pacer.sent(waiter.windows))
-                self._waiting.remove(waiter)
-            soonest = min(soonest, wait_s) if wait_s > 0 else soonest
+        soonest, blocked = math.inf, list[tuple[Priority, int, Queue]]()
+        has_room = True
+        while self._heads and has_room:
+            head = heapq.heappop(self._heads)
+            waiters = self._queues[head[-1]]
+            waiter = waiters[0]
+            if not waiter.ticket.done():
+                # Where the address has no room for one, it has none for anybody behind either.
+                wait_s = self._pacer.wait_s(now, (self._address,), waiter.priority)
+                has_room = wait_s <= 0
+                wait_s = max(wait_s, self._pacer.wait_s(now, waiter.windows, waiter.priority))
+                if wait_s > 0:
+                    soonest = min(soonest, wait_s)
+                    blocked.append(head)
+                    continue
+                waiter.ticket.set_result(self._pacer.sent((self._address, *waiter.windows)))
+            waiters.popleft()
+            if waiters:
+                heapq.heappush(self._heads, (waiters[0].priority, waiters[0].number, head[-1]))
+            else:
+                del self._queues[head[-1]]
+        for head in blocked:
+            heapq.heappush(self._heads, head)
         self._wake_after(soonest)
 
     def _wake_after(self, seconds: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._waiting and seconds < float("inf"):
+        if seconds < math.inf:
             loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(seconds, self._pump)
+            self._timer = loop.call_later(seconds, self._pump_soon)
 
     def _refuse_all(self) -> None:
-        for waiter in self._waiting:
-            if not waiter.ticket.done():
-                waiter.ticket.set_exception(shut_out(self._until))
-        self._waiting.clear()
+        for waiters in self._queues.values():
+            for waiter in waiters:
+                if not waiter.ticket.done():
+                    waiter.ticket.set_exception(shut_out(self._until))
+        self._queues.clear()
+        self._heads.clear()
 
 
 def shut_out(until: datetime) -> VenueBanned:

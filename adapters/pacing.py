@@ -47,6 +47,8 @@ class _Budget:
     on_the_way: int = 0
     answered: deque[tuple[float, int]] = field(default_factory=deque)
     """(moment the slot is free again, cost), oldest first."""
+    cooling: int = 0
+    """The cost of all of these together."""
     held_until: float = float("-inf")
 
     def size(self) -> int:
@@ -60,9 +62,9 @@ class _Budget:
     def wait_s(self, now: float, priority: Priority, cost: int) -> float:
         """Seconds until `cost` slots are free for this priority; infinite: not before an answer."""
         while self.answered and self.answered[0][0] <= now:
-            self.answered.popleft()
+            self.cooling -= self.answered.popleft()[1]
         held = max(0.0, self.held_until - now)
-        room = self._room(priority) - self.on_the_way - sum(n for _, n in self.answered)
+        room = self._room(priority) - self.on_the_way - self.cooling
         if room >= min(cost, self._room(priority)):
             return held
         for free_at, freed in self.answered:
@@ -92,14 +94,15 @@ class Ticket:
 
 @dataclass(slots=True, kw_only=True)
 class Pacer:
-    """Budgets of one venue from one address, shared by runs, previews, checks and keep-alives."""
+    """Budgets of one venue from one address, shared by runs, previews and checks."""
 
     budgets: dict[str, _Budget] = field(default_factory=dict)
     banned_until: float = float("-inf")
 
     def wait_s(self, now: float, windows: Iterable[Window], priority: Priority) -> float:
         """Return seconds until a call may leave; 0.0: now; infinite: not before an answer."""
-        return max(self._budget(window).wait_s(now, priority, window.cost) for window in windows)
+        waits = (self._budget(each).wait_s(now, priority, each.cost) for each in windows)
+        return max(waits, default=0.0)
 
     def sent(self, windows: Iterable[Window]) -> Ticket:
         """Take the slots of a call that leaves now."""
@@ -115,6 +118,7 @@ class Pacer:
         for budget, cost in ticket.taken:
             budget.on_the_way -= cost
             budget.answered.append((now + budget.span_s(), cost))
+            budget.cooling += cost
 
     def corrected(
         self, now: float, window: Window, *, limit: int, remaining: int, reset_after_s: float
