@@ -181,5 +181,5 @@ def cpu_s(accounts: int) -> float:
 
 @pytest.mark.soak
 def test_ten_times_the_accounts_cost_about_ten_times_the_work():
-    """Looking at every waiter at every answer cost 70 times the work for three times the accounts."""
+    """Looking at every waiter at every answer cost 70 times as much for three times as many."""
     assert cpu_s(300) / cpu_s(30) < 25
