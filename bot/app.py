@@ -1,6 +1,6 @@
-"""The composition root: joins every part, keeps them alive, lets go in order.
+"""The composition root: joins every part, and lets go in order.
 
-Owns start, stop and `supervise()`. Parts get what they need by argument; nothing here decides.
+Owns start and stop. Parts get what they need by argument; nothing here decides.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import contextlib
 import logging
 import secrets
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from functools import partial
 
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -23,6 +23,7 @@ from adapters import registry
 from adapters.contract import Venue
 from adapters.gate import Gate
 from bot import web
+from bot.background import Background, background
 from bot.config import Config
 from bot.domain.errors import BotError, ConfigError
 from bot.domain.limits import Limits
@@ -35,18 +36,17 @@ from bot.flow.ports import Clock, StoreDown
 from bot.flow.preview import Previewer
 from bot.keys import sealed
 from bot.keys.sealed import SealedKeys
-from bot.slack import connection, listeners
+from bot.slack import answers, connection, listeners
 from bot.slack.connection import Identity
 from bot.slack.identity import SlackPeople
 from bot.slack.listeners import Counter
-from bot.slack.presenter import Presenter, Surroundings
+from bot.slack.presenter import Presenter
+from bot.slack.surroundings import Surroundings
 from bot.store import engine
 from bot.store.engine import Store
 from policies.model import nearest
 
 logger = logging.getLogger(__name__)
-
-Factory = Callable[[], Coroutine[Any, Any, None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,66 +98,6 @@ class Parts:
     """Requests that changed before we had met Slack."""
 
 
-class Background:
-    """Supervised work beside the runs: a bug in a card never cancels a venue."""
-
-    def __init__(self, group: asyncio.TaskGroup) -> None:
-        self._group = group
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    def spawn(
-        self,
-        name: str,
-        factory: Factory,
-        *,
-        again_s: float | None = None,
-        mend_s: float | None = None,
-    ) -> None:
-        """Start work, and start it again as `supervise` says."""
-        work = supervise(name, factory, again_s=again_s, mend_s=mend_s)
-        task = self._group.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    def drop(self) -> None:
-        """Cancel what still works."""
-        for task in self._tasks:
-            task.cancel()
-
-
-async def supervise(
-    name: str, factory: Factory, *, again_s: float | None = None, mend_s: float | None = None
-) -> None:
-    """Do the work and log a bug in it.
-
-    With `again_s` it is started again whenever it ends or breaks, with `mend_s` only after it
-    broke.
-    """
-    while True:
-        wait_s = again_s
-        try:
-            await factory()
-        except StoreDown:
-            logger.warning("store.unreachable", extra={"part": name})
-            wait_s = again_s or mend_s
-        except Exception:
-            logger.exception("part.failed", extra={"part": name})
-            wait_s = again_s or mend_s
-        if wait_s is None:
-            return
-        await asyncio.sleep(wait_s)
-
-
-@asynccontextmanager
-async def _background() -> AsyncIterator[Background]:
-    async with asyncio.TaskGroup() as group:
-        background = Background(group)
-        try:
-            yield background
-        finally:
-            background.drop()
-
-
 @asynccontextmanager
 async def serving(config: Config) -> AsyncIterator[Serving]:
     """Run the bot until the context ends; then stop sending, flush, and give the leases back.
@@ -173,7 +113,6 @@ async def serving(config: Config) -> AsyncIterator[Serving]:
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         store = await enter(engine.open_store(config.file.store.url))
-        _check_keys(config)
         keys = await enter(sealed.open_keys(config.file.keys.file, config.passphrase))
         token = config.bot_token.get_secret_value()
         client = await enter(connection.open_client(token, _api_url(config)))
@@ -182,7 +121,7 @@ async def serving(config: Config) -> AsyncIterator[Serving]:
         stack.push_async_callback(_let_go, store, owner)  # Runs once the runner has let go.
         means = Means(journal=store.journal, keys=keys, venues=venues, clock=clock, limits=limits)
         runner = await enter(execute.open_runner(means))
-        background = await enter(_background())  # Ends first: no tick hands the runner more.
+        beside = await enter(background())  # Ends first: no tick hands the runner more.
         parts = Parts(
             config=config,
             clock=clock,
@@ -191,17 +130,18 @@ async def serving(config: Config) -> AsyncIterator[Serving]:
             keys=keys,
             client=client,
             venues=venues,
-            background=background,
+            background=beside,
         )
         people = _people(parts)
         desk = _desk(parts, people, runner, owner)
-        background.spawn("tick", lambda: tick.tick(desk), again_s=limits.tick_s)
+        beside.spawn("tick", lambda: tick.tick(desk), again_s=limits.tick_s)
         logger.info("runs.watched", extra={"accounts": len(config.accounts)})
         try:
+            _check_keys(config)
             url = await enter(_at_slack(parts, people, desk))
         except ConfigError as error:
             logger.warning("start.refused", extra={"why": error.user_message})
-            await _runs_ended(parts)  # Whoever took our token away must not stop a run by it.
+            await _runs_ended(parts)  # Whoever took our token or a key away stops no run by it.
             raise
         logger.info("bot.started", extra={"url": url, "accounts": len(config.accounts)})
         yield Serving(url=url, desk=desk)
@@ -214,18 +154,27 @@ async def _at_slack(parts: Parts, people: SlackPeople, desk: Desk) -> AsyncItera
     me = await connection.identify(client)
     _check_home(parts.config, me)
     presenter = _presenter(parts, desk, me)
-    slack = connection.build_app(
-        client, parts.config.signing_secret.get_secret_value(), me, str(client.token)
-    )
-    listeners.register(slack, _counter(parts, people, desk, presenter, me))
-    async with web.listening(web.build(slack), slack_part.host, slack_part.port) as url:
+    secret = parts.config.signing_secret.get_secret_value()
+    slack = connection.build_app(client, secret, me, str(client.token))
+    counter = _counter(parts, people, desk, presenter, me)
+    listeners.register(slack, counter)
+    async with web.listening(web.build(slack, secret), slack_part.host, slack_part.port) as url:
         desk.changed = presenter.changed
         for request_id in parts.changed:
             presenter.changed(request_id)
         spawn("heal", presenter.heal, mend_s=parts.limits.tick_s)
+        spawn("counts", lambda: _count(parts, counter), mend_s=parts.limits.tick_s)
         incident = slack_part.incident_channel
         spawn("channel", lambda: connection.check_channel(client, incident))
         yield url
+
+
+async def _count(parts: Parts, counter: Counter) -> None:
+    """Count the orders of requests whose card an earlier process left without counts."""
+    for request in await parts.store.requests.open_requests():
+        if request.state is RequestState.PENDING and request.counts is None:
+            count = partial(answers.count, counter.desk, counter.previewer, request)
+            parts.background.spawn("preview", count)
 
 
 def _api_url(config: Config) -> str:

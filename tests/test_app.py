@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot import app, demo
+from bot import app, background, demo
 from bot import config as configs
 from bot.domain.errors import ConfigError
 from bot.flow.ports import StoreDown
@@ -16,7 +16,7 @@ from tests.fakes import desk as desks
 from tests.fakes.desk import Product
 
 
-def breaking(times: int, error: Exception) -> tuple[list[int], app.Factory]:
+def breaking(times: int, error: Exception) -> tuple[list[int], background.Factory]:
     """Return a part that breaks so often, and the list of its starts."""
     starts: list[int] = []
 
@@ -31,13 +31,13 @@ def breaking(times: int, error: Exception) -> tuple[list[int], app.Factory]:
 @pytest.mark.parametrize("error", [StoreDown(), RuntimeError("a bug")])
 async def test_part_that_broke_is_started_again_until_it_succeeds(error: Exception):
     starts, part = breaking(2, error)
-    await app.supervise("part", part, mend_s=0)
+    await background.supervise("part", part, mend_s=0)
     assert starts == [0, 1, 2]
 
 
 async def test_part_without_a_wait_is_started_once():
     starts, part = breaking(2, StoreDown())
-    await app.supervise("part", part)
+    await background.supervise("part", part)
     assert starts == [0]
 
 

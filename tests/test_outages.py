@@ -159,6 +159,20 @@ def limits_of(running: asyncio.subprocess.Process) -> str:
     return Path(f"/proc/{running.pid}/limits").read_text()
 
 
+async def test_orders_that_were_not_counted_before_the_restart_are_counted_after_it(
+    tmp_path: Path,
+):
+    async with desks.open_surroundings(tmp_path) as product:
+        product.venue.faults.add(Fault(wrong=Wrong.HANG))
+        async with desks.started(product):
+            await product.type(ALICE, "bybit-mm")
+            await product.until(lambda text: "*Open orders* being counted" in text)
+        product.venue.faults.clear()
+        async with desks.started(product):
+            text = await product.until(lambda text: "being counted" not in text)
+            assert "*Open orders* 39" in text
+
+
 async def test_gone_past_consent_end_it_is_interrupted_and_nothing_is_sent(tmp_path: Path):
     async with desks.open_surroundings(tmp_path) as product:
         demo.set_up(product.world, tmp_path)

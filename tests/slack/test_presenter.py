@@ -11,7 +11,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.app import SystemClock, supervise
+from bot.app import SystemClock
+from bot.background import supervise
 from bot.domain.message import Place, Sent
 from bot.domain.request import Request, RequestState
 from bot.domain.result import Outcome, TargetResult, TargetStatus
@@ -22,7 +23,8 @@ from bot.sandbox.slack.traffic import Traffic
 from bot.sandbox.slack.workspace import Workspace
 from bot.sandbox.world import ALICE, INCIDENT, desk
 from bot.slack import blocks, connection
-from bot.slack.presenter import Presenter, Surroundings
+from bot.slack.presenter import Presenter
+from bot.slack.surroundings import Surroundings
 from policies.model import Decision, Verdict, Vote
 from tests.fakes import desk as desks
 from tests.fakes import run
