@@ -1,6 +1,7 @@
 """The sealed local file: many secret documents under one passphrase.
 
-Owns its format, `seal()`, `names()` and `SealedKeys`. A document is decrypted only when it is read.
+Owns its format, `seal()`, `names()` and `SealedKeys`. A document is decrypted only when it is read,
+and as the file has it by then: a name that is sealed while the bot serves is found.
 
 Shape: one JSON object `{"version":1,"salt":…,"opslimit":…,"memlimit":…,"names":{NAME: box}}`, mode
 0600. Each box is authenticated encryption (XChaCha20-Poly1305) under a key that Argon2id derives
@@ -14,6 +15,7 @@ import asyncio
 import base64
 import difflib
 import json
+import logging
 import os
 import re
 import stat
@@ -31,6 +33,11 @@ import nacl.utils
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from bot.domain.errors import SecretError
+
+logger = logging.getLogger(__name__)
+
+LOOK_S = 0.5
+"""How long a read waits for the disk before it takes what was read before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,27 +112,57 @@ def names(path: Path) -> list[str]:
 
 
 class SealedKeys:
-    """The file, opened: reads one document at a time."""
+    """The file, opened: reads one document at a time.
 
-    def __init__(self, file: _File, key: bytes, path: Path) -> None:
+    What was read before is kept while the file is missing, half written or made anew: a run must
+    not lose a key to whoever edits the file at that moment. The venue says whose key it is.
+    """
+
+    def __init__(self, file: _File, key: bytes, path: Path, pool: ThreadPoolExecutor) -> None:
         self._file = file
         self._key = key
         self._path = path
+        self._pool = pool
+        self._trouble: SecretError | None = None
+        """Why the file was not read anew the last time."""
 
     async def read(self, path: str) -> SecretStr:
         """Return the secret document of that name.
 
         Raises:
-            SecretError: there is none of that name, or it was tampered with.
+            SecretError: there is none of that name; `retryable` if the file cannot be read now.
         """
-        if path not in self._file.names:
-            close = difflib.get_close_matches(path, self._file.names, n=1, cutoff=0.5)
-            hint = f" Did you mean {close[0]}?" if close else ""
+        await self._look()
+        if path in self._file.names:
+            return SecretStr(_open(self._file, path, self._key).decode())
+        if self._trouble is not None:
             raise SecretError(
-                user_message=f"no secret at {path} in {self._path.name}",
-                remedy=f"Seal it: cancelall keys seal {path}.{hint}",
+                user_message=f"no secret at {path} is held, and {self._trouble.user_message}",
+                remedy=self._trouble.remedy,
+                is_retryable=True,
             )
-        return SecretStr(_open(self._file, path, self._key).decode())
+        close = difflib.get_close_matches(path, self._file.names, n=1, cutoff=0.5)
+        hint = f" Did you mean {close[0]}?" if close else ""
+        raise SecretError(
+            user_message=f"no secret at {path} in {self._path.name}",
+            remedy=f"Seal it: cancelall keys seal {path}.{hint}",
+        )
+
+    async def _look(self) -> None:
+        """Take the file as it is now; if it is of no use, keep what we have and log why, once."""
+        loop, trouble = asyncio.get_running_loop(), None
+        try:
+            async with asyncio.timeout(LOOK_S):
+                self._file = await loop.run_in_executor(
+                    self._pool, _read_again, self._path, self._file, self._key
+                )
+        except TimeoutError:
+            trouble = SecretError(user_message=f"{self._path} took too long to read")
+        except SecretError as error:
+            trouble = error
+        if trouble is not None and str(trouble) != str(self._trouble):
+            logger.warning("keys.kept", extra={"why": trouble.user_message})
+        self._trouble = trouble
 
 
 @asynccontextmanager
@@ -139,11 +176,14 @@ async def open_keys(path: Path, passphrase: SecretStr) -> AsyncIterator[SealedKe
         SecretError: the file cannot be read, others may read it, or the passphrase is wrong.
     """
     file = _read(path)
-    with ThreadPoolExecutor(1, thread_name_prefix="sealed") as pool:
+    pool = ThreadPoolExecutor(1, thread_name_prefix="sealed")
+    try:
         key = await asyncio.get_running_loop().run_in_executor(pool, _derive, file, passphrase)
-    for name in list(file.names)[:1]:
-        _open(file, name, key)
-    yield SealedKeys(file, key, path)
+        for name in list(file.names)[:1]:
+            _open(file, name, key)
+        yield SealedKeys(file, key, path, pool)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _read(path: Path) -> _File:
@@ -165,6 +205,22 @@ def _read(path: Path) -> _File:
             user_message=f"{path} is not a sealed file, or was cut",
             remedy="Restore it from a copy.",
         ) from None
+
+
+def _read_again(path: Path, held: _File, key: bytes) -> _File:
+    """Read a file that was opened before.
+
+    Raises:
+        SecretError: it cannot be read, was made anew, or a box that is new in it does not open.
+    """
+    file = _read(path)
+    if file.bound("") != held.bound(""):
+        raise SecretError(
+            user_message=f"{path} was made anew", remedy="Restart cancelall with its passphrase."
+        )
+    for name, _ in file.names.items() - held.names.items():
+        _open(file, name, key)
+    return file
 
 
 def _write(path: Path, file: _File) -> None:
