@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, or_, select, update
 
-from bot.domain.event import Event
+from bot.domain.event import Event, EventKind
 from bot.domain.request import (
     TRANSITIONS,
     Count,
@@ -180,7 +180,7 @@ def _submit(
     if _find(connection, request.id) is not None:
         return None
     row = rows.of_request(request)
-    in_the_way = _in_the_way(connection, row)
+    in_the_way = _in_the_way(connection, row, event.at)
     deliveries.is_first(connection, delivery, in_the_way.id if in_the_way else request.id)
     if in_the_way is not None:
         return Submitted(request=in_the_way, is_new=False)
@@ -189,8 +189,11 @@ def _submit(
     return Submitted(request=request, is_new=True)
 
 
-def _in_the_way(connection: Connection, row: dict[str, Any]) -> Request | None:
-    """Find a pending request of the same person, else one of the same plan."""
+def _in_the_way(connection: Connection, row: dict[str, Any], now: datetime) -> Request | None:
+    """Find a pending request of the same person, else one of the same plan.
+
+    One that cannot be read expires: nobody can answer it, and it must not block the asker for ever.
+    """
     table = tables.requests
     is_theirs = table.c.person_id == row["person_id"]
     query = (
@@ -200,10 +203,17 @@ def _in_the_way(connection: Connection, row: dict[str, Any]) -> Request | None:
             or_(is_theirs, table.c.fingerprint == row["fingerprint"]),
         )
         .order_by(is_theirs.desc())
-        .limit(1)
     )
-    found = connection.execute(query).mappings().first()
-    return rows.to_request(found) if found else None
+    for found in connection.execute(query).mappings().all():
+        request = rows.readable_request(found)
+        if request is not None:
+            return request
+        why = "It could not be read."
+        values = {"ended_at": now.isoformat(), "ended_why": why}
+        swap(connection, found["id"], (RequestState.PENDING, RequestState.EXPIRED), values)
+        kind, facts = EventKind.REQUEST_EXPIRED, {"why": why}
+        events.append(connection, Event(kind=kind, request_id=found["id"], at=now, facts=facts))
+    return None
 
 
 def _find(connection: Connection, request_id: str) -> Request | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from bot.domain.request import Request, RequestState
 from bot.domain.result import TargetStatus
 from bot.flow import decide, tick
+from bot.flow import desk as desks
 from bot.flow.desk import Click
 from bot.flow.ports import Claim
 from tests.fakes.clock import EPOCH
@@ -184,6 +185,25 @@ async def test_chase_that_is_stopped_while_a_tick_looks_is_not_taken_up_again(tm
         assert [taken.chase_stopped_by for taken in runner.requests] == ["carol"]
         assert runner.stopped[-1] == request.id
         assert runner.kept == {request.id}
+
+
+async def test_run_that_ends_while_a_tick_looks_is_not_taken_up_again(tmp_path: Path):
+    async with opened(tmp_path) as scene:
+        request = of(await scene.submit("mm"))
+        await scene.vote(request, BOB)
+        runner = Taken()
+        scene.desk.runner = runner  # type: ignore[assignment]
+        store = scene.desk.store
+
+        class Meanwhile(Failing):
+            async def claim(self, *args: object, **more: object) -> tuple[Claim, ...]:
+                (running,) = await store.open_requests()
+                await desks.end(scene.desk, running, to=RequestState.INTERRUPTED, why="by hand")
+                return await store.claim(*args, **more)  # type: ignore[arg-type]
+
+        scene.desk.store = Meanwhile(store)
+        await tick.tick(scene.desk)
+        assert runner.requests == []
 
 
 async def test_unsure_request_is_decided_again_once_a_second(tmp_path: Path):

@@ -131,6 +131,20 @@ async def test_request_that_cannot_be_read_hides_no_other_and_is_told_once(
     assert [record.__dict__["request_id"] for record in told] == ["QQQQQ"]
 
 
+async def test_request_that_cannot_be_read_expires_when_it_stands_in_the_way(
+    store: Store, tmp_path: Path
+):
+    """Else nobody could ask for the same plan again, as after a step back to an older version."""
+    await values.submit(store)
+    with closing(values.raw(tmp_path)) as database:
+        database.execute("UPDATE requests SET requester = '{}'")
+    second = values.pending("ABCDE")
+    assert await values.submit(store, second, delivery="d-2") == second
+    assert await store.requests.open_requests() == (second,)
+    assert await values.kinds(store) == ["request.submitted", "request.expired"]
+    assert await store.trail.first_break() is None
+
+
 async def test_redelivered_vote_counts_once(store: Store):
     await values.submit(store)
     assert await values.cast(store, BOB, delivery="v-1") is True
