@@ -129,8 +129,14 @@ def changes(plan: Plan, directory: Directory) -> tuple[str, ...]:
             "uid": (target.uid, entry.uid),
             "key path": (target.key, entry.key),
             "tags": (target.tags, entry.tags),
-            "protective orders": (target.scope.protective, entry.protective),
-            "classes switched off": (target.scope.classes_off, entry.classes_off),
+            "protective orders": (
+                target.scope.protective,
+                _protective(entry, target.scope.order_id),
+            ),
+            "order classes": (
+                target.order_classes,
+                _reach(entry, is_partial=bool(target.scope.symbols)),
+            ),
         }
         found += [f"{target.account}: {what} changed" for what, (a, b) in now.items() if a != b]
     return tuple(found)
@@ -278,12 +284,11 @@ def _check_reach(targets: Iterable[Target]) -> None:
 
 
 def _target(command: Cancel, account: AccountEntry) -> Target:
-    known = account.capabilities
-    is_partial = bool(command.symbols or command.order)
-    reach = known.symbol_classes if is_partial else known.order_classes
-    classes = tuple(name for name in reach if name not in account.classes_off)
-    unreached = [name for name in known.order_classes if name not in reach]
-    not_covered = [f"{name} (switched off in the config)" for name in account.classes_off]
+    known, off = account.capabilities, account.classes_off
+    classes = _reach(account, is_partial=bool(command.symbols or command.order))
+    order_id = command.order[1] if command.order else None
+    not_covered = [f"{name} (switched off in the config)" for name in off]
+    unreached = [name for name in known.order_classes if name not in (*classes, *off)]
     not_covered += [f"{name} (cannot be told apart by symbol)" for name in unreached]
     symbols = command.symbols or ((command.order[0],) if command.order else ())
     return Target(
@@ -293,8 +298,8 @@ def _target(command: Cancel, account: AccountEntry) -> Target:
         uid=account.uid,
         scope=Scope(
             symbols=tuple(sorted(set(symbols))),
-            order_id=command.order[1] if command.order else None,
-            protective=account.protective,
+            order_id=order_id,
+            protective=_protective(account, order_id),
             classes_off=account.classes_off,
         ),
         order_classes=classes,
@@ -304,3 +309,15 @@ def _target(command: Cancel, account: AccountEntry) -> Target:
         not_covered=tuple(not_covered),
         blind_to=known.blind_to,
     )
+
+
+def _reach(account: AccountEntry, *, is_partial: bool) -> tuple[OrderClass, ...]:
+    """Return the classes that are on and that a whole account, or symbols alone, can reach."""
+    known = account.capabilities
+    reach = known.symbol_classes if is_partial else known.order_classes
+    return tuple(name for name in reach if name not in account.classes_off)
+
+
+def _protective(account: AccountEntry, order_id: str | None) -> Protective:
+    """Return what becomes of protective orders; one that is named by its id is meant."""
+    return account.protective if order_id is None else Protective.CANCEL

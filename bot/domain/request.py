@@ -1,7 +1,7 @@
 """A request and the one table of its states.
 
 Everything that decides which state may follow which lives in this file. Owns `Request`,
-`RequestState`, `TRANSITIONS` and `advance()`. Never stores, never reads a clock.
+`RequestState` and `TRANSITIONS`, the one table of steps. Never stores, never reads a clock.
 
     PENDING ──► RUNNING ──► FINISHED
        │           └──────► INTERRUPTED
@@ -15,7 +15,7 @@ All states but PENDING and RUNNING are final.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from types import MappingProxyType
@@ -114,18 +114,6 @@ class Request:
 
 class IllegalTransition(AssertionError):
     """A state was asked to follow one that it cannot follow: a bug."""
-
-
-def advance(request: Request, to: RequestState, *, at: datetime, why: str = "") -> Request:
-    """Return the request in the state that follows.
-
-    Raises:
-        IllegalTransition: the table does not allow it; nothing happens.
-    """
-    if to not in TRANSITIONS[request.state]:
-        raise IllegalTransition(f"{request.id}: {request.state.value} cannot become {to.value}")
-    ended_at = at if to.is_final else None
-    return replace(request, state=to, ended_at=ended_at, ended_why=why)
 
 
 def overlap(request: Request, other: Request) -> str:

@@ -285,6 +285,20 @@ def test_config_that_changed_under_a_plan_is_told():
         "bybit-mm: key path changed",
     )
     assert plans.changes(plan, Directory(accounts=())) == ("bybit-mm is gone from the config",)
+    fewer = replace(CAPABILITIES, order_classes=CAPABILITIES.order_classes[:1])
+    upgraded = Directory(accounts=(entry("bybit-mm", capabilities=fewer),))
+    assert plans.changes(plan, upgraded) == ("bybit-mm: order classes changed",)
+    kept = Directory(accounts=(entry("bybit-mm", protective=Protective.KEEP),))
+    assert plans.changes(plan, kept) == ("bybit-mm: protective orders changed",)
+
+
+def test_order_that_is_named_goes_even_if_it_protects_something():
+    keeping = Directory(accounts=(entry("bybit-mm", protective=Protective.KEEP),))
+    whole = resolve("bybit-mm", directory=keeping)
+    one = resolve("bybit-mm --order BTCUSDT:7", directory=keeping)
+    assert whole.targets[0].scope.protective is Protective.KEEP
+    assert one.targets[0].scope.protective is Protective.CANCEL
+    assert plans.changes(one, keeping) == ()
 
 
 def test_errors_of_the_bot_are_kinds_of_one_tree():
