@@ -58,6 +58,8 @@ _SPOT_BY_STOP: Mapping[str, OrderClass] = {
 
 
 WHOLE_MAX = 10**19
+SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+"""May be half a character: such text can be neither stored nor sent on."""
 
 
 def _whole(value: object) -> int:
@@ -201,7 +203,10 @@ def judge(heard: Heard, *, api_key: str) -> Envelope | None:
 
 def _envelope(body: bytes) -> Envelope | None:
     try:
-        return Envelope.model_validate(json.loads(body))
+        found = json.loads(body)
+        if SURROGATE.search(body):
+            json.dumps(found, ensure_ascii=False).encode()
+        return Envelope.model_validate(found)
     except (ValueError, RecursionError):
         return None
 

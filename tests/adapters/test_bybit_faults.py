@@ -149,6 +149,24 @@ async def test_http_429_holds_the_calls_of_its_kind_under_this_key():
         assert time.monotonic() - began > 0.5
 
 
+async def test_complaint_of_speed_inside_a_batch_holds_the_next_one():
+    async with world() as bybit_world:
+        bybit_world.place("linear:USDT")
+        (order,) = (await bybit_world.adapter.open_orders(ALL, pages_max=1)).orders
+        said = {
+            "retCode": 0,
+            "retMsg": "OK",
+            "result": {"list": [{"orderId": order.order_id}]},
+            "retExtInfo": {"list": [{"code": 10006, "msg": "Too many visits"}]},
+        }
+        bybit_world.answer("/v5/order/cancel-batch", 200, json.dumps(said).encode())
+        (receipt,) = await bybit_world.adapter.cancel_orders([order])
+        assert isinstance(receipt.error, VenueThrottled)
+        began = time.monotonic()
+        await bybit_world.adapter.cancel_orders([order])
+        assert time.monotonic() - began > 0.5
+
+
 async def test_keys_of_one_account_share_its_limits_once_they_are_known():
     async with world() as bybit_world:
         bybit_world.simulated.add_key("READKEY", Key(uid=UID, secret=SECRET, is_read_only=True))

@@ -195,6 +195,13 @@ def test_an_answer_without_envelope_is_judged_by_its_status(
     assert type(failure(body, status)) is kind
 
 
+def test_half_a_character_makes_an_answer_unreadable_and_a_whole_one_does_not():
+    assert isinstance(failure(rb'{"retCode":10005,"retMsg":"\ud83d"}'), VenueReplyInvalid)
+    assert isinstance(failure(rb'{"retCode":10005,"retMsg":"\ud83d\ude00"}'), VenueAuthRefused)
+    row = rb'{"retCode":0,"retMsg":"","result":{"list":[{"symbol":"\uDC00"}]}}'
+    assert isinstance(failure(row), VenueReplyInvalid)
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500])
 def test_code_0_under_an_error_status_acknowledges_nothing(status: int):
     assert type(failure(envelope(0), status)) is type(failure(b"", status))

@@ -421,3 +421,21 @@ async def test_bug_after_the_deciding_vote_was_stored_keeps_nobody_from_starting
             await scene.vote(request, CAROL)
         await tick.tick(scene.desk)
         assert await scene.state(request) is RequestState.RUNNING
+
+
+async def test_requester_of_another_workspace_withdraws_nothing(tmp_path: Path):
+    async with opened(tmp_path) as scene:
+        request = of(await scene.submit("mm"))
+        stranger = replace(scene.click(request, ALICE), team_id="T0OTHER")
+        assert (await decide.withdraw(scene.desk, stranger)).code == "not_yours"
+        assert await scene.state(request) is RequestState.PENDING
+
+
+async def test_person_who_asks_again_under_another_user_id_has_asked_already(tmp_path: Path):
+    async with opened(tmp_path) as scene:
+        request = of(await scene.submit("mm"))
+        scene.clock.pass_by(3)
+        said = await scene.submit("mm", replace(ALICE, user_id="U0ALICE2"))
+        assert (said.code, of(said).id) == ("yours_pending", request.id)
+        other = await scene.submit("mm", replace(ALICE, user_id="U0EVE", person_id="U0EVE"))
+        assert (other.code, of(other).id) == ("already_pending", request.id)

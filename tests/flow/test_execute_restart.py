@@ -10,6 +10,7 @@ from bot.domain.request import Request
 from bot.domain.result import Outcome, Phase, Residual, TargetResult, TargetStatus
 from bot.flow import execute
 from bot.flow.execute import Runner
+from bot.flow.job import Run
 from bot.flow.ports import Claim
 from tests.fakes import clock as clocks
 from tests.fakes.run import Scene, claims, play, request, target, waiting
@@ -153,6 +154,26 @@ def test_earlier_flat_still_tells_what_came_back_before_it():
         stored(Phase.WATCHING, rounds=2, result=before), begins_s=15, until_s=60, fault="empty"
     )
     assert scene.last("a").result.cause == "2 came back after FLAT"
+
+
+def test_target_that_an_earlier_process_ended_is_left_alone():
+    ended = replace(stored(Phase.ENDED, rounds=1, result=RESIDUAL), is_final=True)
+    assert take_over(ended, begins_s=40, until_s=60).books["a"].log == []
+
+
+def test_keys_are_forgotten_with_the_last_target_of_a_run():
+    seen: list[Run] = []
+
+    async def act(scene: Scene, runner: Runner, running: Request) -> None:
+        stale(runner, running)
+        await asyncio.sleep(1)
+        seen.extend(runner._runs.values())
+        assert seen[0].signers.keys() == {"keys/a"}
+        await asyncio.sleep(35)
+        assert runner._runs == {}
+        assert seen[0].signers == {}
+
+    assert again(act).last("a").is_final
 
 
 def test_run_taken_after_its_consent_ended_makes_no_call():
