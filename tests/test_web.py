@@ -1,6 +1,14 @@
-"""The HTTP server: where it listens, and what is said when it cannot."""
+"""The HTTP server: where it listens, what it takes, and what is said when it cannot."""
 
+import asyncio
+import hashlib
+import hmac
+import logging
 import re
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
 
 import aiohttp
 import pytest
@@ -8,6 +16,51 @@ from aiohttp import web as aio
 
 from bot import web
 from bot.domain.errors import ConfigError
+from bot.slack import connection
+from bot.slack.connection import Identity
+
+SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
+TIME, SIGNATURE = "X-Slack-Request-Timestamp", "X-Slack-Signature"
+FORM = "application/x-www-form-urlencoded"
+CHALLENGE = b'{"type":"url_verification","challenge":"abc"}'
+GARBAGE = {
+    "cut JSON": (b'{"secret-in-body":', "application/json"),
+    "bad UTF-8": (b"secret-in-body=\xff\xfe", FORM),
+    "payload cut": (b"payload={secret-in-body", FORM),
+    "payload of a list": (b'payload=["secret-in-body"]', FORM),
+    "JSON list": (b'["secret-in-body"]', "application/json"),
+    "deep nesting": (b"[" * 200_000, "application/json"),
+}
+
+
+Post = Callable[[bytes, Mapping[str, str]], Awaitable[tuple[int, Any]]]
+
+
+@asynccontextmanager
+async def listening() -> AsyncIterator[str]:
+    """The whole server in front of bolt, without a Slack behind it."""
+    me = Identity(team_id="T1", bot_user_id="U1", bot_id="B1", url="")
+    async with connection.open_client("xoxb-x", "http://127.0.0.1:1/api/") as client:
+        app = web.build(connection.build_app(client, SECRET, me, "xoxb-x"), SECRET)
+        async with web.listening(app, "127.0.0.1", 0) as url:
+            yield url
+
+
+@asynccontextmanager
+async def posting() -> AsyncIterator[Post]:
+    async with listening() as url, aiohttp.ClientSession() as session:
+
+        async def post(body: bytes, headers: Mapping[str, str]) -> tuple[int, Any]:
+            async with session.post(f"{url}/slack/events", data=body, headers=headers) as reply:
+                return reply.status, await reply.json()
+
+        yield post
+
+
+def signed(body: bytes, *, skew_s: int = 0, secret: str = SECRET) -> dict[str, str]:
+    at = str(int(time.time()) + skew_s)
+    digest = hmac.new(secret.encode(), f"v0:{at}:".encode() + body, hashlib.sha256)
+    return {TIME: at, SIGNATURE: f"v0={digest.hexdigest()}"}
 
 
 async def test_it_listens_on_the_port_that_it_names():
@@ -39,3 +92,74 @@ async def test_port_that_somebody_has_is_named():
     assert caught.value.user_message == (
         f"Cannot listen on 127.0.0.1 port {port}: Address already in use."
     )
+
+
+@pytest.mark.parametrize(("body", "kind"), GARBAGE.values(), ids=GARBAGE.keys())
+@pytest.mark.parametrize("secret", ["", SECRET], ids=["unsigned", "signed"])
+async def test_garbage_gets_a_word_and_one_short_line_in_the_log(
+    body: bytes, kind: str, secret: str, caplog: pytest.LogCaptureFixture
+):
+    headers = {"Content-Type": kind} | (signed(body) if secret else {})
+    async with posting() as post:
+        with caplog.at_level(logging.INFO):
+            status, said = await post(body, headers)
+    assert (status, said) == (400 if secret else 401, {"error": "invalid request"})
+    (record,) = caplog.records
+    assert (record.message, record.exc_info) == ("delivery.refused", None)
+    assert "secret-in-body" not in str(record.__dict__)
+
+
+FORGED: dict[str, tuple[Callable[[], dict[str, str]], str]] = {
+    "unsigned": (dict, "no signature"),
+    "another secret": (lambda: signed(CHALLENGE, secret="another"), "wrong signature"),
+    "another body": (lambda: signed(CHALLENGE[:-1]), "wrong signature"),
+    "no ASCII": (lambda: signed(CHALLENGE) | {SIGNATURE: "v0=\u00fc"}, "wrong signature"),
+    "no time": (lambda: signed(CHALLENGE) | {TIME: "soon"}, "no signature"),
+    "many digits": (lambda: signed(CHALLENGE) | {TIME: "9" * 5_000}, "no signature"),
+    "an old time": (lambda: signed(CHALLENGE, skew_s=-301), "its time is off"),
+    "a time to come": (lambda: signed(CHALLENGE, skew_s=900), "its time is off"),
+}
+
+
+@pytest.mark.parametrize(("forge", "why"), FORGED.values(), ids=FORGED.keys())
+async def test_what_slack_did_not_sign_just_now_is_refused_with_the_reason_in_the_log(
+    forge: Callable[[], dict[str, str]], why: str, caplog: pytest.LogCaptureFixture
+):
+    async with posting() as post:
+        status, _ = await post(CHALLENGE, forge())
+    assert status == 401
+    assert [record.__dict__["why"] for record in caplog.records] == [why]
+
+
+BROKEN = {
+    "no HTTP": (b"\x16\x03\x01 hello\r\n\r\n", b" 400 "),
+    "no chunks": (b"Transfer-Encoding: chunked\r\n\r\nzz\r\nabc", b" 400 "),
+    "no gzip": (b"Content-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc", b" 400 "),
+    "an unknown packing": (b"Content-Encoding: zz\r\nContent-Length: 3\r\n\r\nabc", b" 401 "),
+    "half a body": (b"Content-Length: 100\r\n\r\nabc", b""),
+    "too much": (b"Content-Length: 700000\r\n\r\n" + bytes(700_000), b" 413 "),
+}
+
+
+@pytest.mark.parametrize(("sent", "said"), BROKEN.values(), ids=BROKEN.keys())
+async def test_what_is_hardly_http_leaves_no_traceback(
+    sent: bytes, said: bytes, caplog: pytest.LogCaptureFixture
+):
+    head = b"" if sent.startswith(b"\x16") else b"POST /slack/events HTTP/1.1\r\nHost: x\r\n"
+    async with listening() as url:
+        port = int(url.rsplit(":", 1)[1])
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(head + sent)
+        await writer.drain()
+        if said:
+            assert said in await asyncio.wait_for(reader.readline(), 5)
+        writer.close()
+        await asyncio.sleep(0.1)
+    assert {record.message for record in caplog.records} <= {"delivery.refused"}
+    assert not any(record.exc_info for record in caplog.records)
+
+
+async def test_signed_delivery_reaches_bolt_whatever_charset_its_header_names():
+    headers = signed(CHALLENGE) | {"Content-Type": "application/json; charset=bogus"}
+    async with posting() as post:
+        assert await post(CHALLENGE, headers) == (200, {"challenge": "abc"})

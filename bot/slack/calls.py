@@ -7,28 +7,17 @@ it was not Slack that refused. Never repeats a call: whoever makes it knows what
 from __future__ import annotations
 
 import asyncio
-import math
 from dataclasses import dataclass
 from http import HTTPStatus
 
-import aiohttp
-from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
-from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.flow.ports import Clock
 from bot.slack import connection
 from bot.slack.pace import Pace
 
-TRANSIENT = frozenset(
-    {"internal_error", "fatal_error", "service_unavailable", "ratelimited", "request_timeout"}
-)
-UNREADABLE = (
-    *(SlackClientError, aiohttp.ClientError, OSError),
-    *(ValueError, TypeError, AttributeError, LookupError),
-)
-"""What a call raises when no answer came, or one that slack_sdk trips over, such as plain text."""
-RETRY_AFTER_S_MAX = 300.0
+TRANSIENT = frozenset({"internal_error", "fatal_error", "service_unavailable", "request_timeout"})
 
 
 class Later(Exception):
@@ -73,27 +62,16 @@ class Calls:
             return str(reply.get("ts", ""))
         except SlackApiError as error:
             raise self._judged(method, channel, error) from None
-        except UNREADABLE:
+        except connection.UNREADABLE:
             raise Later(self.pause_s) from None
 
     def _judged(self, method: str, channel: str, error: SlackApiError) -> Exception:
-        answer, word = error.response, connection.word_of(error)
-        if not isinstance(answer, AsyncSlackResponse):
-            return Later(self.pause_s)  # A body cut short: aiohttp's own response.
-        if answer.status_code == HTTPStatus.TOO_MANY_REQUESTS or word == "ratelimited":
-            wait_s = _seconds(answer.headers.get("Retry-After"))
+        word = connection.word_of(error)  # Empty too if the body was cut short.
+        if connection.is_throttled(error):
+            wait_s = connection.retry_after_s(error, otherwise=1.0)
             self.pace.shut(method, channel, until=self.clock.monotonic() + wait_s)
             return Later(wait_s)
-        is_broken = answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
+        is_broken = connection.status_of(error) >= HTTPStatus.INTERNAL_SERVER_ERROR
         if is_broken or not word or word in TRANSIENT:
             return Later(self.pause_s)
         return No(word)
-
-
-def _seconds(told: str | None) -> float:
-    """Read a Retry-After, bounded; one second if it is none."""
-    try:
-        wait_s = float(told or "")
-    except ValueError:
-        return 1.0
-    return min(max(wait_s, 0.0), RETRY_AFTER_S_MAX) if math.isfinite(wait_s) else 1.0

@@ -1,6 +1,7 @@
 """The connection to Slack: client, bolt app, and what the token may do.
 
-Owns how we reach Slack and how Slack reaches us over HTTP. Never decides, never draws.
+Owns how we reach Slack and how Slack reaches us over HTTP, and what of an answer is none. Never
+decides, never draws.
 """
 
 from __future__ import annotations
@@ -10,13 +11,15 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 
 import aiohttp
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
-from slack_sdk.errors import SlackApiError
+from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
+from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from bot.domain.errors import ConfigError
 
@@ -26,6 +29,13 @@ SCOPES = frozenset(
     {"commands", "chat:write", "users:read", "usergroups:read", "channels:read", "groups:read"}
 )
 """What this program calls: nothing else is asked for."""
+UNREADABLE = (
+    *(SlackClientError, aiohttp.ClientError, OSError),
+    *(ValueError, TypeError, AttributeError, LookupError),
+)
+"""What a call raises when no answer came, or one that slack_sdk trips over, such as plain text."""
+RETRY_AFTER_S_MAX = 60.0
+"""Slack counts by the minute: a longer rest is a slip that must not disarm us for a day."""
 CALL_S = 8.0
 """Total seconds of one Slack call; slack_sdk ignores its own timeout once a session is shared."""
 REFUSED = frozenset(
@@ -67,11 +77,29 @@ def word_of(error: SlackApiError) -> str:
     return str(found.get("error", "")) if isinstance(found, dict) else ""
 
 
+def status_of(error: SlackApiError) -> int:
+    """Return the HTTP status of an error."""
+    reply = error.response
+    return getattr(reply, "status_code", None) or getattr(reply, "status", None) or 0
+
+
+def is_throttled(error: SlackApiError) -> bool:
+    """Tell whether Slack wants this method left alone for a while."""
+    return status_of(error) == HTTPStatus.TOO_MANY_REQUESTS or word_of(error) == "ratelimited"
+
+
+def retry_after_s(error: SlackApiError, *, otherwise: float) -> float:
+    """Return how long Slack wants to be left alone, bounded; `otherwise` if it does not say."""
+    told = str(error.response.headers.get("Retry-After", ""))
+    return min(float(told), RETRY_AFTER_S_MAX) if told.isdecimal() else otherwise
+
+
 @asynccontextmanager
 async def open_client(token: str, api_url: str) -> AsyncIterator[AsyncWebClient]:
-    """Open a client on one shared session, without slack_sdk's own retries.
+    """Open a client on one shared session, without slack_sdk's own retries and proxies.
 
-    Its connection-error retry posts a message twice when only the reply was lost.
+    Its connection-error retry posts a message twice when only the reply was lost; whatever
+    HTTPS_PROXY names it would use even for an address that NO_PROXY excludes.
 
     Raises:
         ConfigError: no HTTP header can carry such a token.
@@ -83,7 +111,16 @@ async def open_client(token: str, api_url: str) -> AsyncIterator[AsyncWebClient]
         )
     timeout = aiohttp.ClientTimeout(total=CALL_S)
     async with aiohttp.ClientSession(timeout=timeout, trust_env=False) as session:
-        yield AsyncWebClient(token=token, base_url=api_url, session=session, retry_handlers=[])
+        client = AsyncWebClient(token=token, base_url=api_url, session=session, retry_handlers=[])
+        client.proxy = None  # No argument keeps it from reading the environment.
+        yield client
+
+
+def hook(client: AsyncWebClient, url: str) -> AsyncWebhookClient:
+    """Make what answers by a response URL, on the client's session and by its rules."""
+    found = AsyncWebhookClient(url=url, session=client.session)
+    found.proxy = None
+    return found
 
 
 async def identify(client: AsyncWebClient, *, again_s: float = AGAIN_S) -> Identity:
@@ -102,7 +139,7 @@ async def identify(client: AsyncWebClient, *, again_s: float = AGAIN_S) -> Ident
                 user_message=f'slack.api_url "{client.base_url}" is no URL.',
                 remedy="Write https://slack.com/api/, or leave it out.",
             ) from None
-        except (aiohttp.ClientError, OSError) as error:
+        except UNREADABLE as error:
             why, told_s = type(error).__name__, 0.0
         wait_s = max(told_s, again_s)
         facts = {"api_url": client.base_url, "why": why, "again_s": wait_s}
@@ -123,10 +160,7 @@ def _judged(error: SlackApiError) -> tuple[str, float]:
             user_message=f"Slack refuses the bot token: {word}.",
             remedy="Install the app again and store its Bot User OAuth Token.",
         ) from None
-    reply = error.response
-    status = getattr(reply, "status_code", None) or getattr(reply, "status", 0)
-    told = str(reply.headers.get("Retry-After", ""))
-    return word or f"HTTP {status}", float(told) if told.isdecimal() else 0.0
+    return word or f"HTTP {status_of(error)}", retry_after_s(error, otherwise=0.0)
 
 
 def _identity(reply: AsyncSlackResponse) -> Identity:
@@ -155,7 +189,7 @@ async def check_channel(client: AsyncWebClient, channel: str) -> None:
         reply = await client.api_call("conversations.info", params={"channel": channel})
     except SlackApiError as error:
         why = word_of(error) or "no answer"
-    except (aiohttp.ClientError, OSError) as error:
+    except UNREADABLE as error:
         why = type(error).__name__
     else:
         found = reply.get("channel") or {}

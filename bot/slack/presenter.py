@@ -7,6 +7,9 @@ what Slack last took is stored too. The run does not notice whether Slack answer
 A post whose reply was lost may exist. So what is posted first is one line that says what it is to
 become; only the message whose `ts` is stored becomes it, by an update that may be repeated freely.
 A lost reply leaves a line that points down, never a second card.
+
+A card that is gone, or whose channel is closed to us, is posted anew, and its thread under it.
+Slack tells this only of what is sent: so whoever asks about a request has its card sent again.
 """
 
 from __future__ import annotations
@@ -14,101 +17,36 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Protocol
-
-from slack_sdk.web.async_client import AsyncWebClient
-from slack_sdk.webhook.async_client import AsyncWebhookClient
+from http import HTTPStatus
+from typing import Any
 
 from bot.domain import event
 from bot.domain.message import Kind, Place, Sent
 from bot.domain.request import Request, RequestState
-from bot.domain.result import TargetStatus
-from bot.flow.ports import Clock, StoreDown
-from bot.slack import blocks, calls
+from bot.flow.ports import StoreDown
+from bot.slack import blocks, connection
 from bot.slack.blocks import CardView
 from bot.slack.calls import Calls, Later, No
 from bot.slack.pace import Pace
 from bot.slack.parts import Message
-from policies.model import Decision, Vote
+from bot.slack.surroundings import Surroundings
 
 logger = logging.getLogger(__name__)
 
 GONE = frozenset({"message_not_found", "edit_window_closed", "cant_update_message"})
-NO_CHANNEL = frozenset({"channel_not_found", "not_in_channel", "is_archived", "restricted_action"})
+NO_CHANNEL = frozenset(
+    {
+        *("channel_not_found", "not_in_channel", "is_archived", "is_inactive"),
+        *("no_permission", "restricted_action", "restricted_action_read_only_channel"),
+    }
+)
+"""https://docs.slack.dev/reference/methods/chat.postMessage and chat.update, read 2026-11-21."""
+NO_THREAD = NO_CHANNEL | {"thread_not_found"}
 
 Spawn = Callable[[str, Callable[[], Coroutine[Any, Any, None]]], None]
 """Start supervised work: a bug in it is logged and hurts nothing else."""
-
-
-class MessageStore(Protocol):
-    """What the presenter keeps."""
-
-    async def find(self, place: Place) -> Sent | None:
-        """Return what Slack last took; None if no post was ever answered."""
-        ...
-
-    async def intend(self, place: Place, channel: str) -> None:
-        """Record that a post is about to be sent."""
-        ...
-
-    async def taken(self, sent: Sent) -> None:
-        """Record what Slack took; replaces what was recorded before."""
-        ...
-
-    async def behind(self) -> tuple[str, ...]:
-        """Return ids of requests whose messages may be behind: open, or ended and not settled."""
-        ...
-
-    async def settled(self, request_id: str) -> None:
-        """Record that Slack has taken every message of a request that has ended."""
-        ...
-
-    async def chain_head(self, request_id: str) -> str:
-        """Return the hash of the event that ended a request; empty while it is open."""
-        ...
-
-    async def approvers(self, request_id: str) -> frozenset[str] | None:
-        """Return the person ids whose approvals started a run; None if it has not started."""
-        ...
-
-
-class Shown(Protocol):
-    """What the presenter reads of the store."""
-
-    async def find(self, request_id: str) -> Request | None:
-        """Return a request by its id."""
-        ...
-
-    async def votes(self, request_id: str) -> tuple[Vote, ...]:
-        """Return the newest vote of each person."""
-        ...
-
-    async def statuses(self, request_id: str) -> tuple[TargetStatus, ...]:
-        """Return where the targets of a run stand."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What a presenter works with."""
-
-    client: AsyncWebClient
-    shown: Shown
-    messages: MessageStore
-    clock: Clock
-    incident_channel: str
-    workspace_url: str
-    judge: Callable[[Request, tuple[Vote, ...]], Decision]
-    """Judges votes from snapshots, for display only."""
-    bans: Callable[[], Mapping[str, datetime]]
-    """Venues that have shut out our address, and until when."""
-    pause_s: float = 1.0
-    """Least seconds between two passes over one request, and between two posts to a channel."""
-    refused_again_s: float = 30.0
-    """Seconds until Slack is asked again for what it refused: the bot may be invited meanwhile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +74,8 @@ class Presenter:
             pause_s=around.pause_s,
         )
         self._refusals: dict[Place, tuple[No, float]] = {}
+        self._missed: set[str] = set()
+        """Requests whose card may be gone: it is sent again even if Slack took all of it."""
         self._passed = asyncio.Event()
         self.refused: dict[str, str] = {}
         """Requests whose messages Slack refuses, and its word, such as `not_in_channel`."""
@@ -146,6 +86,11 @@ class Presenter:
         if request_id not in self._busy:
             self._busy.add(request_id)
             self._spawn(f"present {request_id}", lambda: self._follow(request_id))
+
+    def missed(self, request_id: str) -> None:
+        """Look whether the card of a request still stands, and bring it back; never waits."""
+        self._missed.add(request_id)
+        self.changed(request_id)
 
     async def heal(self) -> None:
         """Look again at every request whose messages may be behind; waits for the store."""
@@ -165,11 +110,13 @@ class Presenter:
 
     async def posted(self, request_id: str) -> str:
         """Wait until a request's card stands in Slack; return Slack's word if it refuses it."""
-        while await self.live_card(request_id) is None:
+        while True:
+            passed = self._passed
+            if request_id not in self._missed and await self.live_card(request_id) is not None:
+                return ""
             if word := self.refused.get(request_id):
                 return word
-            await self._passed.wait()
-        return ""
+            await passed.wait()
 
     async def where(self, request: Request) -> str:
         """Return mrkdwn that leads to a request's card, or to its channel while there is none."""
@@ -190,14 +137,15 @@ class Presenter:
 
     async def reply(self, response_url: str, message: Message) -> None:
         """Answer one person by the response URL of what they did; best effort, never raises."""
-        around = self._around
-        hook = AsyncWebhookClient(url=response_url, session=around.client.session)
         try:
-            await hook.send_dict(
+            reply = await connection.hook(self._around.client, response_url).send_dict(
                 _payload(message) | {"response_type": "ephemeral", "replace_original": False}
             )
-        except calls.UNREADABLE:
+        except connection.UNREADABLE:
             logger.warning("answer.lost", extra={"why": "no reply"})
+        else:
+            if reply.status_code != HTTPStatus.OK:
+                logger.warning("answer.lost", extra={"why": f"HTTP {reply.status_code}"})
 
     async def _follow(self, request_id: str) -> None:
         """Make passes until the messages are where the state is."""
@@ -247,8 +195,9 @@ class Presenter:
         around = self._around
         request = await around.shown.find(request_id)
         if request is None:
+            self._missed.discard(request_id)
             return
-        view = await self._view(request)
+        view = await self.view(request)
         refusals: list[No] = []
         place = Place(request_id=request_id, kind=Kind.CARD)
         card = _Wanted(place=place, message=blocks.card(view), opening=blocks.opening(request))
@@ -261,7 +210,8 @@ class Presenter:
         if request.state.is_final:
             await around.messages.settled(request_id)
 
-    async def _view(self, request: Request) -> CardView:
+    async def view(self, request: Request) -> CardView:
+        """Read what a card shows of a request."""
         around = self._around
         votes = await around.shown.votes(request.id)
         is_pending = request.state is RequestState.PENDING
@@ -291,43 +241,63 @@ class Presenter:
                 refusal = error
                 until = around.clock.monotonic() + around.refused_again_s
                 self._refusals[place] = (refusal, until)
+                if under is not None and refusal.error in NO_THREAD:
+                    self._missed.add(place.request_id)  # Its card is there too: both must move.
         if refusal is not None:
             refusals.append(refusal)
 
     async def _bring(self, wanted: _Wanted, under: Sent | None) -> None:
-        """Bring one message to its content; post its opening first if it was never taken."""
-        place, message = wanted.place, wanted.message
-        sent = await self._around.messages.find(place)
-        if sent is None:
-            sent = await self._post(place, wanted.opening, under)
+        """Bring one message to its content; post its opening first if it does not stand there."""
+        around, place, message = self._around, wanted.place, wanted.message
+        is_missed = under is None and place.request_id in self._missed
+        sent = await around.messages.find(place)
+        if sent is None or not _is_under(sent, under):
+            sent = await self._post(wanted, under)
         revision = _revision(message)
-        if sent.revision == revision:
+        if sent.revision == revision and not is_missed:
             return
         try:
-            await self._calls.call("chat.update", sent.channel, {"ts": sent.ts} | _payload(message))
+            await self._update(sent, message)
         except No as refusal:
-            if refusal.error not in GONE:
+            is_shut = under is None and refusal.error in NO_CHANNEL
+            if refusal.error not in GONE and (
+                not is_shut or sent.channel == around.incident_channel
+            ):
                 raise
             logger.warning("message.gone", extra={"why": refusal.error})
-            sent = await self._post(place, wanted.opening, under)
-            await self._calls.call("chat.update", sent.channel, {"ts": sent.ts} | _payload(message))
+            sent = await self._post(
+                wanted, under, channel=around.incident_channel if is_shut else ""
+            )
+            await self._update(sent, message)
+        if under is None:
+            self._missed.discard(place.request_id)
         taken = Sent(place=place, channel=sent.channel, ts=sent.ts, revision=revision)
-        await self._around.messages.taken(taken)
+        await around.messages.taken(taken)
 
-    async def _post(self, place: Place, message: Message, under: Sent | None) -> Sent:
-        around = self._around
-        channel = under.channel if under else await self._channel(place.request_id)
-        thread = {"thread_ts": under.ts} if under else {}
+    async def _update(self, sent: Sent, message: Message) -> None:
+        await self._calls.call("chat.update", sent.channel, {"ts": sent.ts} | _payload(message))
+
+    async def _post(self, wanted: _Wanted, under: Sent | None, *, channel: str = "") -> Sent:
+        """Post an opening: under its card, in `channel`, or where its request wants it."""
+        around, place, payload = self._around, wanted.place, _payload(wanted.opening)
+        incident = around.incident_channel
+        if under is not None:
+            channel, payload = under.channel, payload | {"thread_ts": under.ts}
+        channel = channel or await self._channel(place.request_id)
         await around.messages.intend(place, channel)
         try:
-            ts = await self._calls.call("chat.postMessage", channel, thread | _payload(message))
+            ts = await self._calls.call("chat.postMessage", channel, payload)
         except No as refusal:
-            if refusal.error not in NO_CHANNEL or channel == around.incident_channel or under:
+            if refusal.error not in NO_CHANNEL or channel == incident or under:
                 raise
-            channel = around.incident_channel
-            ts = await self._calls.call("chat.postMessage", channel, _payload(message))
-        sent = Sent(place=place, channel=channel, ts=ts, revision=_revision(message))
+            channel = incident
+            ts = await self._calls.call("chat.postMessage", channel, payload)
+        sent = Sent(place=place, channel=channel, ts=ts, revision=_revision(wanted.opening))
         await around.messages.taken(sent)
+        if under is None:  # What Slack refused under an earlier card it may take under this one.
+            self._refusals = {
+                p: no for p, no in self._refusals.items() if p.request_id != place.request_id
+            }
         return sent
 
     async def _channel(self, request_id: str) -> str:
@@ -352,6 +322,11 @@ def _thread(view: CardView) -> Iterator[_Wanted]:
                 message=blocks.venue_reply(request, venue, statuses),
                 opening=blocks.opening_reply(request, f"the reply of {venue}"),
             )
+
+
+def _is_under(sent: Sent, under: Sent | None) -> bool:
+    """Tell whether a reply stands under this card: in its channel, and it is younger than it."""
+    return under is None or (sent.channel == under.channel and sent.ts > under.ts)
 
 
 def _payload(message: Message) -> dict[str, object]:

@@ -4,6 +4,8 @@ import asyncio
 import logging
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from bot.domain.errors import ConfigError
 from bot.sandbox.slack import api, faults
@@ -61,6 +63,51 @@ async def test_retry_after_is_kept(caplog: pytest.LogCaptureFixture):
 
     (record,) = caplog.records
     assert (record.__dict__["why"], record.__dict__["again_s"]) == ("ratelimited", 1.0)
+
+
+async def test_rest_of_a_day_is_a_slip(caplog: pytest.LogCaptureFixture):
+    traffic = Traffic()
+    traffic.add("auth.test", faults.rate_limited(86_400))
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.5):
+            await identified(desk(), traffic)
+
+    (record,) = caplog.records
+    assert record.__dict__["again_s"] == 60.0
+
+
+async def test_answer_that_is_not_slacks_is_no_identity_and_no_bug(
+    caplog: pytest.LogCaptureFixture,
+):
+    async def busy(_: web.Request) -> web.Response:
+        return web.Response(text="upstream busy")
+
+    app = web.Application()
+    app.router.add_post("/{method}", busy)
+    async with (
+        TestServer(app) as server,
+        connection.open_client("xoxb-x", f"{server.make_url('/')}") as client,
+    ):
+        await connection.check_channel(client, INCIDENT)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await connection.identify(client, again_s=0.01)
+    assert {r.message for r in caplog.records} == {"channel.unusable", "slack.unreachable"}
+
+
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"])
+async def test_proxy_of_the_environment_is_never_used(name: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(name, "http://127.0.0.1:9")
+    workspace = desk()
+    async with (
+        api.serve(workspace, Traffic()) as url,
+        connection.open_client(workspace.app.bot_token, url) as client,
+    ):
+        async with asyncio.timeout(5):
+            assert (await connection.identify(client)).team_id == workspace.team_id
+            answered = await connection.hook(client, f"{url}nowhere").send_dict({"text": "x"})
+        assert answered.status_code == 200
 
 
 async def test_slack_that_cannot_be_reached_is_waited_for():

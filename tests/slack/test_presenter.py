@@ -203,6 +203,137 @@ async def test_card_for_a_channel_that_is_closed_goes_to_the_incident_channel():
         assert len(scene.live()) == 1
 
 
+def judged(outcome: Outcome = Outcome.FLAT) -> TargetStatus:
+    result = TargetResult(
+        account="a", venue="bybit", outcome=outcome, at=EPOCH, seconds=1.5, open_after=0
+    )
+    return TargetStatus(account="a", venue="bybit", result=result, is_final=True)
+
+
+def with_desk_channel() -> Workspace:
+    slack = desk()
+    members = frozenset({ALICE, slack.app.bot_user_id})
+    slack.put_channel(Channel(id="C0DESK", name="desk", members=members))
+    return slack
+
+
+def archived(slack: Workspace) -> None:
+    channel = slack.channel("C0DESK")
+    assert channel is not None
+    slack.put_channel(replace(channel, is_archived=True))
+
+
+def thrown_out(slack: Workspace) -> None:
+    channel = slack.channel("C0DESK")
+    assert channel is not None
+    slack.put_channel(replace(channel, members=frozenset({ALICE})))
+
+
+async def report(scene: Scene) -> list[str]:
+    """Wait for the card, and for all of its thread, in the incident channel."""
+    card = await scene.shown("FLAT: 1 of 1 accounts")
+
+    def told() -> list[str]:
+        thread = [m.text.split("\n")[0] for m in scene.slack.thread(INCIDENT, card.ts)]
+        return thread if len(thread) == 2 and thread[-1].startswith("*bybit") else []
+
+    return await scene.slack.wait_for(told, timeout_s=5)
+
+
+REPORT = ["*FLAT: 1 of 1 accounts*", "*bybit: 1 of 1 accounts FLAT*"]
+
+
+@pytest.mark.parametrize("closed", [archived, thrown_out])
+@pytest.mark.parametrize("state", [RequestState.RUNNING, RequestState.FINISHED])
+async def test_report_moves_to_the_incident_channel_when_the_cards_is_closed(
+    closed: Callable[[Workspace], None], state: RequestState
+):
+    slack = with_desk_channel()
+    async with opened(Kept(request=pending(channel="C0DESK")), slack) as scene:
+        scene.presenter.changed("K7Q2M")
+        await scene.slack.wait_for(lambda: len(slack.messages("C0DESK")), timeout_s=5)
+        if state is RequestState.FINISHED:  # The thread has begun where the card stood.
+            scene.kept.request = replace(run.request(run.target("a")), channel="C0DESK")
+            scene.kept.standing = (judged(Outcome.RESIDUAL),)
+            scene.presenter.changed("K7Q2M")
+            await desks.soon(lambda: len(scene.kept.sent) == 3)
+        await desks.soon(lambda: not scene.presenter._busy)
+        closed(slack)
+        scene.kept.request = replace(run.request(run.target("a")), channel="C0DESK", state=state)
+        scene.kept.standing = (judged(),)
+        scene.presenter.changed("K7Q2M")
+        assert await report(scene) == REPORT
+        assert len(slack.messages(INCIDENT)) == 1
+        assert await scene.presenter.live_card("K7Q2M") == (
+            INCIDENT,
+            slack.messages(INCIDENT)[0].ts,
+        )
+        await desks.soon(lambda: not scene.presenter._busy)
+        assert scene.presenter.refused == {}
+
+
+async def test_thread_that_is_closed_moves_although_its_card_did_not_change():
+    """Slack tells of the closed channel only when the board is posted."""
+    slack = with_desk_channel()
+    kept = Kept(request=run.request(run.target("a")), standing=(judged(),))
+    kept.request = replace(kept.request, channel="C0DESK")
+    async with opened(kept, slack) as scene:
+        for method, word in (
+            ("chat.postMessage", "not_in_channel"),
+            ("chat.update", "is_inactive"),
+        ):
+            scene.traffic.add(method, faults.delayed(0.0, times=1))
+            scene.traffic.add(method, faults.refused(word, times=1))
+        scene.traffic.add("chat.postMessage", faults.refused("not_in_channel", times=1))
+        scene.presenter.changed("K7Q2M")
+        assert await report(scene) == REPORT
+
+
+async def test_incident_channel_that_is_closed_for_a_while_gets_no_second_card():
+    async with opened(refused_again_s=0.1) as scene:
+        scene.presenter.changed("K7Q2M")
+        await scene.slack.wait_for(scene.live, timeout_s=5)
+        await desks.soon(lambda: not scene.presenter._busy)
+        scene.traffic.add("chat.update", faults.refused("is_inactive", times=3))
+        scene.kept.request = pending(reason="later")
+        scene.presenter.changed("K7Q2M")
+        await scene.shown("later")
+        assert len(scene.slack.messages(INCIDENT)) == 1
+
+
+async def test_thread_follows_a_card_that_was_deleted_in_the_middle_of_a_run():
+    kept = Kept(request=run.request(run.target("a")), standing=(judged(Outcome.RESIDUAL),))
+    kept.request = replace(kept.request, channel=INCIDENT)
+    async with opened(kept) as scene:
+        scene.presenter.changed("K7Q2M")
+        await desks.soon(lambda: len(scene.kept.sent) == 3)
+        await desks.soon(lambda: not scene.presenter._busy)
+        (old,) = scene.slack.messages(INCIDENT)
+        scene.slack.delete(INCIDENT, old.ts)
+        scene.kept.standing = (judged(),)
+        scene.presenter.changed("K7Q2M")
+        assert await report(scene) == REPORT
+
+
+async def test_deleted_card_stands_again_once_somebody_misses_it():
+    """Nothing has changed in the store: only by sending it can it be known."""
+    async with opened() as scene:
+        scene.presenter.changed("K7Q2M")
+        await scene.slack.wait_for(scene.live, timeout_s=5)
+        await desks.soon(lambda: not scene.presenter._busy)
+        scene.presenter.missed("K7Q2M")
+        assert await asyncio.wait_for(scene.presenter.posted("K7Q2M"), 5) == ""
+        (old,) = scene.slack.messages(INCIDENT)
+        scene.slack.delete(INCIDENT, old.ts)
+        scene.presenter.missed("K7Q2M")
+        assert await asyncio.wait_for(scene.presenter.posted("K7Q2M"), 5) == ""
+        (new,) = scene.live()
+        assert await scene.presenter.live_card("K7Q2M") == (INCIDENT, new.ts)
+        assert new.ts != old.ts
+        scene.presenter.missed("ZZZZZ")
+        await desks.soon(lambda: not scene.presenter._missed)
+
+
 async def test_restart_goes_on_with_the_card_that_is_there():
     kept, slack = Kept(request=pending()), desk()
     async with opened(kept, slack) as scene:
@@ -375,3 +506,17 @@ async def test_whisper_that_slack_loses_hurts_nobody():
         await scene.presenter.whisper(INCIDENT, ALICE, blocks.plain("heard"))
         await scene.presenter.reply("http://127.0.0.1:1/response/x", blocks.plain("nowhere"))
         assert [e.text for e in scene.slack.ephemerals(ALICE)] == ["heard"]
+
+
+async def test_private_answer_that_slack_does_not_take_is_logged(
+    caplog: pytest.LogCaptureFixture,
+):
+    async def full(_: web.Request) -> web.Response:
+        return web.Response(status=500, text="x")
+
+    app = web.Application()
+    app.router.add_post("/", full)
+    async with opened() as scene, TestServer(app) as server:
+        await scene.presenter.reply(f"{server.make_url('/')}", blocks.plain("You may not."))
+    (record,) = [r for r in caplog.records if r.message == "answer.lost"]
+    assert record.__dict__["why"] == "HTTP 500"
