@@ -1,9 +1,10 @@
 """From a Slack user to an Actor: facts, never judgement.
 
 Owns what is read of a person and of user groups, and what has been heard of both. A lookup that
-fails is a value: an Actor whose `read_at` is None. What speaks for somebody is read afresh; a list
-that shows somebody outside of a group serves for half a minute, so that nobody can use up Slack's
-20 readings a minute by clicking.
+fails, or whose answer cannot be read, is a value: an Actor whose `read_at` is None. What speaks for
+somebody is read afresh; a list that shows somebody outside of a group serves for half a minute, so
+that nobody can use up Slack's 20 readings a minute by clicking. Nor does a vote that waits: no list
+is read for somebody whom Slack cannot name, and one that Slack refused rests longer and longer.
 
 Source: Slack's pages on `users.info`, `usergroups.users.list` and rate limits, read 2026-11-20.
 """
@@ -12,13 +13,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from http import HTTPStatus
+from functools import partial
 from typing import Any
 
-import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -39,7 +39,8 @@ GONE = frozenset({"no_such_subteam", "subteam_not_found", "user_not_found", "use
 """Slack's words for what does not exist: an answer, not a failure."""
 HOLD_S = 30.0
 """How long a throttled method rests when Slack does not say."""
-FAILURES = (SlackApiError, aiohttp.ClientError, OSError)
+REST_S = 4.0
+"""The longest rest of a list that Slack refused, for each list that we read: 15 calls a minute."""
 
 
 @dataclass(slots=True)
@@ -53,14 +54,20 @@ class _Group:
     members: frozenset[str] = frozenset()
     is_missing: bool = False
     """Slack knows no such group: nobody is in it."""
+    rest_s: float = 0.0
+    """How long it rests since Slack refused it: each time longer."""
+    rests_until: float = float("-inf")
 
 
 @dataclass(slots=True)
 class _Glimpse:
     """What one reading of a person found, as far as it got."""
 
-    user: Mapping[str, Any] | None = None
+    actor: Actor | None = None
+    """Without groups."""
     member_of: dict[str, bool] = field(default_factory=dict)
+    failed: set[str] = field(default_factory=set)
+    """Kinds of what went wrong."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -78,6 +85,8 @@ class SlackPeople:
     """Everybody as last read, and when (monotonic)."""
     gone: dict[str, datetime] = field(default_factory=dict)
     """Who was heard to leave a group, or the workspace, and when."""
+    unknown: set[str] = field(default_factory=set)
+    """People whose last reading failed."""
     held: dict[str, float] = field(default_factory=dict)
     """Methods that Slack throttles, and until when they rest (monotonic)."""
 
@@ -93,19 +102,30 @@ class SlackPeople:
             return _from(known, team_id)
         glimpse = _Glimpse()
         try:
-            async with asyncio.timeout(self.call_s), asyncio.TaskGroup() as group:
-                group.create_task(self._user(user_id, glimpse))
-                for name in groups:
-                    group.create_task(self._is_member(name, user_id, glimpse))
-        except* FAILURES as failed:
-            kinds = sorted({type(error).__name__ for error in failed.exceptions})
-            logger.warning("actor.unknown", extra={"user_id": user_id, "why": ", ".join(kinds)})
-        if glimpse.user is None or len(glimpse.member_of) < len(groups):
+            async with asyncio.timeout(self.call_s):
+                await self._look(user_id, groups, glimpse)
+        except TimeoutError:
+            glimpse.failed.add("TimeoutError")
+        if glimpse.actor is None or len(glimpse.member_of) < len(groups):
+            self.unknown.add(user_id)
+            why = ", ".join(sorted(glimpse.failed))
+            logger.warning("actor.unknown", extra={"user_id": user_id, "why": why})
             return Actor(user_id=user_id, person_id=user_id, name=user_id, team_id=team_id)
         member_of = frozenset(name for name, is_in in glimpse.member_of.items() if is_in)
-        found = _actor(glimpse.user, member_of, self.clock)
+        found = replace(glimpse.actor, groups=member_of)
         self.seen[user_id] = (self.clock.monotonic(), found)
+        self.unknown.discard(user_id)
         return _from(found, team_id)
+
+    def as_last_seen(self, actor: Actor) -> Actor:
+        """Return what Slack last said of somebody whom it cannot name now, unless news contradict.
+
+        For who may be told something; never for a decision.
+        """
+        _, known = self.seen.get(actor.user_id, (0.0, None))
+        if actor.read_at is not None or known is None or self.is_contradicted(known):
+            return actor
+        return _from(known, actor.team_id)
 
     def is_contradicted(self, snapshot: Actor) -> bool:
         """Tell whether anything heard of Slack since then speaks against a snapshot."""
@@ -142,7 +162,7 @@ class SlackPeople:
                 async with asyncio.TaskGroup() as group:
                     for user in sorted(named) if len(named) <= ROSTER_MAX else ():
                         group.create_task(self._seen(user, lists, found))
-        except* (*FAILURES, TimeoutError):
+        except* connection.UNREADABLE:
             logger.info("roster.unknown")
         if named is None or not found.keys() >= named:
             return None
@@ -159,7 +179,7 @@ class SlackPeople:
             return
         glimpse = _Glimpse()
         await self._user(user_id, glimpse)
-        into[user_id] = _actor(glimpse.user, member_of, self.clock) if glimpse.user else None
+        into[user_id] = glimpse.actor and replace(glimpse.actor, groups=member_of)
 
     def _outside(self, user_id: str, groups: frozenset[str]) -> Actor | None:
         """Return a person as read within half a minute who is in none of the groups, or None."""
@@ -176,6 +196,22 @@ class SlackPeople:
         )
         return known if is_out and not known.groups else None
 
+    async def _look(self, user_id: str, groups: frozenset[str], into: _Glimpse) -> None:
+        """Read a person and their groups side by side; whom Slack could not name, the person first.
+
+        A vote that waits is tried each second: lists would be read for nothing.
+        """
+        async with asyncio.TaskGroup() as group:
+            reading = group.create_task(_noted(partial(self._user, user_id, into), into))
+            if user_id in self.unknown:
+                await reading
+            if any(self._rests(name) for name in groups):
+                into.failed.add("a list rests")
+            elif into.actor is not None or user_id not in self.unknown:
+                for name in groups:
+                    work = partial(self._is_member, name, user_id, into)
+                    group.create_task(_noted(work, into))
+
     async def _user(self, user_id: str, into: _Glimpse) -> None:
         try:
             reply = await self._call("users.info", {"user": user_id})
@@ -186,7 +222,7 @@ class SlackPeople:
         found = reply.get("user")
         if not isinstance(found, dict) or found.get("id") != user_id:
             return
-        into.user = found
+        into.actor = _actor(found, self.clock)
         if found.get("deleted") or found.get("is_restricted"):
             self.gone[user_id] = self.clock.now()
 
@@ -208,16 +244,37 @@ class SlackPeople:
         async with known.lock:
             if known.began < asked_at - age_s:
                 began, read_at = self.clock.monotonic(), self.clock.now()
+                if self._rests(name):
+                    raise OSError(f"{name} rests: Slack refused it")
                 try:
-                    reply = await self._call("usergroups.users.list", {"usergroup": name})
-                    members, is_missing = frozenset(reply.get("users") or ()), False
-                except SlackApiError as error:
-                    if connection.word_of(error) not in GONE:
-                        raise
-                    members, is_missing = frozenset[str](), True
-                known.members, known.is_missing = members, is_missing
+                    members = await self._list(name)
+                except connection.UNREADABLE:
+                    lists = len(self.groups)
+                    known.rest_s = min(max(lists, 2 * known.rest_s), REST_S * lists)
+                    known.rests_until = self.clock.monotonic() + known.rest_s
+                    raise
+                known.rest_s = 0.0
+                known.members, known.is_missing = members or frozenset(), members is None
                 known.began, known.read_at = began, read_at
             return known.members
+
+    def _rests(self, name: str) -> bool:
+        """Tell whether a list is left alone, because Slack refused it a moment ago."""
+        known = self.groups.get(name)
+        return known is not None and self.clock.monotonic() < known.rests_until
+
+    async def _list(self, name: str) -> frozenset[str] | None:
+        """Read who is in a user group; None if Slack knows no such group."""
+        try:
+            reply = await self._call("usergroups.users.list", {"usergroup": name})
+        except SlackApiError as error:
+            if connection.word_of(error) not in GONE:
+                raise
+            return None
+        users = reply.get("users")
+        if not isinstance(users, list):
+            raise TypeError("users is no list")
+        return frozenset(users)
 
     async def _call(self, method: str, params: Mapping[str, str]) -> Mapping[str, Any]:
         """Ask Slack, unless it has said that this method must rest.
@@ -231,24 +288,27 @@ class SlackPeople:
         try:
             return await self.client.api_call(method, params=dict(params))  # type: ignore[return-value]
         except SlackApiError as error:
-            if getattr(error.response, "status_code", 0) == HTTPStatus.TOO_MANY_REQUESTS:
-                wait_s = _seconds(error.response.headers.get("Retry-After"))
+            if connection.is_throttled(error):
+                wait_s = connection.retry_after_s(error, otherwise=HOLD_S)
                 self.held[method] = self.clock.monotonic() + wait_s
             raise
 
 
-def _seconds(told: str | None) -> float:
-    return float(told) if told is not None and told.isdigit() else HOLD_S
-
-
 def _from(known: Actor, team_id: str | None) -> Actor:
     """Say who clicked from where: the signed workspace counts, not the one Slack's record names."""
-    home = known.team_id
-    team = team_id or home
-    return replace(known, team_id=team, is_stranger=known.is_stranger or team != home)
+    is_stranger = known.is_stranger or team_id != known.team_id
+    return replace(known, team_id=team_id, is_stranger=is_stranger)
 
 
-def _actor(user: Mapping[str, Any], member_of: frozenset[str], clock: Clock) -> Actor:
+async def _noted(work: Callable[[], Awaitable[None]], into: _Glimpse) -> None:
+    """Do one part of a reading; that it failed keeps no other part from its end."""
+    try:
+        await work()
+    except connection.UNREADABLE as error:
+        into.failed.add(type(error).__name__)
+
+
+def _actor(user: Mapping[str, Any], clock: Clock) -> Actor:
     user_id = str(user.get("id", ""))
     enterprise = user.get("enterprise_user") or {}
     profile = user.get("profile") or {}
@@ -258,7 +318,6 @@ def _actor(user: Mapping[str, Any], member_of: frozenset[str], clock: Clock) -> 
         person_id=str(enterprise.get("id") or user_id),
         name=str(name),
         team_id=user.get("team_id"),
-        groups=member_of,
         is_bot=user_id == SLACKBOT or _fact(user, "is_bot"),
         is_deactivated=_fact(user, "deleted"),
         is_guest=_either(user, "is_restricted", "is_ultra_restricted"),

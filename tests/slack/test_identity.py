@@ -1,5 +1,6 @@
 """Facts about people, read from a Slack that may lie, hang or not know."""
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from bot.sandbox.slack import api, faults
 from bot.sandbox.slack.records import Standing, User, UserGroup
@@ -202,6 +205,161 @@ async def test_throttled_method_rests_as_long_as_slack_says():
         assert "users.info" not in [call.method for call in traffic.calls]
         clock.pass_by(1)
         assert (await read(slack, BOB)).read_at is not None
+
+
+async def test_rest_of_a_day_is_a_slip():
+    """Nobody could ask or approve until it ended."""
+    clock = HeldClock()
+    async with people(clock=clock) as (slack, traffic):
+        traffic.add("users.info", faults.rate_limited(retry_after_s=86_400, times=1))
+        assert (await read(slack, BOB)).read_at is None
+        clock.pass_by(60)
+        assert (await read(slack, BOB)).read_at is not None
+
+
+BOB_INFO = b'{"ok":true,"user":{"id":"U0BOB","name":"bob","team_id":"T0HOME","deleted":false}}'
+WELL = {"users.info": BOB_INFO, "usergroups.users.list": b'{"ok":true,"users":["U0BOB"]}'}
+UNREADABLE = {
+    "plain text": (b"upstream busy", "text/plain"),
+    "HTML": (b"<html>", "text/html"),
+    "nothing": (b"", "application/octet-stream"),
+    "cut": (b'{"ok":tr', "application/json"),
+    "no object": (b"[]", "application/json"),
+    "no UTF-8": (b'{"ok":"\xff"}', "application/json"),
+    "an unknown charset": (b"{}", "application/json; charset=bogus"),
+    "ok alone": (b'{"ok":true}', "application/json"),
+    "other parts": (b'{"ok":true,"user":[1],"users":"U0BOB"}', "application/json"),
+    "odd parts": (BOB_INFO.replace(b'"name":"bob"', b'"profile":[1]'), "application/json"),
+    "somebody else": (BOB_INFO.replace(b"U0BOB", b"U0EVE"), "application/json"),
+}
+
+
+@pytest.mark.parametrize(("body", "kind"), UNREADABLE.values(), ids=UNREADABLE.keys())
+@pytest.mark.parametrize("method", WELL)
+async def test_answer_that_cannot_be_read_leaves_a_person_unknown(
+    method: str, body: bytes, kind: str
+):
+    """So a vote waits; it is neither lost as a bug nor refused for a stranger's."""
+    broken = {method}
+
+    async def answer(request: web.Request) -> web.Response:
+        asked = request.match_info["method"]
+        if asked in broken:
+            return web.Response(body=body, headers={"Content-Type": kind})
+        return web.Response(body=WELL[asked], content_type="application/json")
+
+    app, clock = web.Application(), HeldClock()
+    app.router.add_post("/{method}", answer)
+    async with (
+        TestServer(app) as server,
+        connection.open_client("xoxb-x", f"{server.make_url('/')}") as client,
+    ):
+        slack = SlackPeople(client=client, clock=clock, call_s=2.0)
+        found = await read(slack, BOB)
+        assert (found.read_at, found.groups) == (None, None)
+        broken.clear()
+        clock.pass_by(1)
+        assert (await read(slack, BOB)).groups == ONE
+
+
+async def test_roster_whose_answer_cannot_be_read_is_unknown():
+    async def busy(_: web.Request) -> web.Response:
+        return web.Response(text="upstream busy")
+
+    app = web.Application()
+    app.router.add_post("/{method}", busy)
+    async with (
+        TestServer(app) as server,
+        connection.open_client("xoxb-x", f"{server.make_url('/')}") as client,
+    ):
+        slack = SlackPeople(client=client, clock=HeldClock(), call_s=2.0)
+        assert await slack.roster(frozenset({BOB}), ONE) is None
+        assert await slack.roster(frozenset({BOB}), frozenset()) is None
+
+
+THREE = frozenset({RISK, "S0HEADS", "S0OPS"})
+
+
+@pytest.mark.parametrize("groups", [ONE, THREE], ids=["one group", "three groups"])
+@pytest.mark.parametrize("broken", ["users.info", "usergroups.users.list"])
+async def test_vote_that_waits_keeps_within_slacks_limit_on_lists(
+    broken: str, groups: frozenset[str]
+):
+    """It is tried again each second for a minute; Slack allows 20 lists a minute, and some more."""
+    workspace, clock = desk(), HeldClock()
+    for name in THREE - ONE:
+        workspace.put_group(UserGroup(id=name, at_name=name.lower(), members=(BOB,)))
+    async with people(workspace, clock=clock) as (slack, traffic):
+        traffic.add(broken, faults.server_error(503, times=None))
+        for _ in range(60):
+            assert (await read(slack, BOB, groups=groups)).read_at is None
+            clock.pass_by(1)
+        assert traffic.count("usergroups.users.list") <= 21
+        assert traffic.count("users.info") == 60
+        traffic.clear()
+        clock.pass_by(12)
+        assert (await read(slack, BOB, groups=groups)).groups == groups
+
+
+async def test_hiccup_costs_a_vote_no_more_than_a_second():
+    clock = HeldClock()
+    async with people(clock=clock) as (slack, traffic):
+        for method in ("users.info", "usergroups.users.list"):
+            traffic.add(method, faults.server_error(503, times=1))
+            assert (await read(slack, BOB)).read_at is None
+            clock.pass_by(1)
+            assert (await read(slack, BOB)).read_at is not None
+            clock.pass_by(1)
+
+
+async def test_two_who_click_at_once_are_both_known():
+    """A list that is being read does not rest."""
+    workspace, found = desk(), list[Actor]()
+    workspace.set_members(RISK, [BOB, ALICE])
+    async with people(workspace, clock=HeldClock()) as (slack, traffic):
+        traffic.add("usergroups.users.list", faults.delayed(0.1, times=2))
+
+        async def click(user: str) -> None:
+            found.append(await read(slack, user))
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(click(BOB))
+            await asyncio.sleep(0.05)
+            group.create_task(click(ALICE))
+    assert [actor.groups for actor in found] == [ONE, ONE]
+
+
+async def test_what_slack_last_said_of_somebody_serves_until_news_contradict_it():
+    clock = HeldClock()
+    async with people(clock=clock) as (slack, traffic):
+        none = frozenset[str]()
+        assert (await read(slack, GINA, groups=none)).is_guest
+        known = await read(slack, BOB)
+        assert slack.as_last_seen(known) is known
+        traffic.add("users.info", faults.server_error(times=None))
+        clock.pass_by(31)
+        unknown = {user: await read(slack, user, groups=none) for user in (ALICE, BOB, GINA)}
+        assert slack.as_last_seen(unknown[BOB]) == known
+        for nobody in (ALICE, GINA):  # Never read; a guest, which is news.
+            assert slack.as_last_seen(unknown[nobody]).read_at is None
+        elsewhere = await read(slack, BOB, team=PARTNER, groups=none)
+        assert slack.as_last_seen(elsewhere).is_stranger
+        slack.gone[BOB] = clock.now()
+        assert slack.as_last_seen(unknown[BOB]).read_at is None
+
+
+async def test_click_without_a_signed_workspace_is_a_strangers():
+    async with people() as (slack, _):
+        found = await read(slack, BOB, team=None)
+        assert (found.team_id, found.is_stranger) == (None, True)
+
+
+async def test_whoever_the_policy_names_is_read_afresh_though_in_no_group():
+    async with people() as (slack, traffic):
+        slack.named = frozenset({ALICE})
+        for _ in range(3):
+            await read(slack, ALICE)
+        assert traffic.count("users.info") == 3
 
 
 async def test_roster_costs_one_reading_a_group_and_each_person_once_in_minutes():
