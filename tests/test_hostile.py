@@ -5,10 +5,13 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from bot import demo
 from bot.sandbox.slack import faults
 from bot.sandbox.slack.records import Channel, UserGroup
 from bot.sandbox.world import ALICE, BOB, CAROL, GINA, INCIDENT, MALLORY, RISK, TRADERS
+from bot.slack.identity import SlackPeople
 from tests.fakes import desk as desks
 from tests.fakes.desk import Product
 
@@ -47,6 +50,32 @@ async def test_deny_that_is_delivered_twice_is_no_denial(tmp_path: Path):
         assert product.left() == 0
 
 
+@pytest.mark.parametrize(
+    "hiccups",
+    [
+        [faults.lost_reply()],
+        [faults.server_error(503), faults.server_error(503)],
+        [faults.server_error(503, applied=True)],
+        [faults.hang(applied=True)],
+    ],
+    ids=["a lost reply", "twice 503", "503 all the same", "a hang"],
+)
+async def test_hiccup_while_the_form_is_opened_is_no_denial(
+    hiccups: list[faults.Fault], tmp_path: Path
+):
+    async with desks.open_product(tmp_path) as product:
+        await product.type(ALICE, "all")
+        card = await product.card()
+        for hiccup in hiccups:
+            product.world.traffic.add("views.open", hiccup)
+        await product.people.click(BOB, INCIDENT, card.ts, "deny")
+        await desks.soon(lambda: product.slack.modals.on_screen(BOB) is not None)
+        await asyncio.sleep(1.5)
+        assert "*PENDING*" in (await product.card()).text
+        await product.people.submit(BOB, {"why": "not now"})
+        await product.until(lambda text: "bob denied it: not now" in text)
+
+
 async def test_form_for_a_denial_opens_for_nobody_whose_denial_cannot_count(tmp_path: Path):
     async with desks.open_product(tmp_path) as product:
         await product.type(ALICE, "all")
@@ -83,10 +112,38 @@ async def test_guests_are_told_nothing_of_the_desk(tmp_path: Path):
         assert "alice" in (await product.type(BOB, "status"))[0]
 
 
-async def test_questions_are_answered_while_slack_cannot_say_who_asks(tmp_path: Path):
+async def test_guests_are_told_nothing_while_slack_cannot_say_who_asks(tmp_path: Path):
+    """Nor is anybody who may be one; whom Slack knew before the outage is served all the same."""
     async with desks.open_product(tmp_path) as product:
-        product.world.traffic.add("users.info", faults.server_error(times=None))
-        assert "Nothing is pending" in (await product.type(BOB, "status"))[0]
+        await product.type(ALICE, 'all --reason "secret plan"')
+        request_id = await pending_id(product)
+        for who in (BOB, GINA):
+            await product.type(who, "status")
+        people = product.bot.desk.people
+        assert isinstance(people, SlackPeople)
+        people.seen |= {user: (read - 31, known) for user, (read, known) in people.seen.items()}
+        product.world.traffic.add("users.info", faults.server_error(503, times=None))
+        for who in (CAROL, GINA):
+            for words in ("status", "policy", f"show {request_id}"):
+                said = " ".join(await product.type(who, words))
+                assert said.startswith("Slack cannot say who you are right now, and guests")
+        assert request_id in (await product.type(BOB, "status"))[0]
+        assert "secret plan" in " ".join(await product.type(BOB, f"show {request_id}"))
+        assert "/cancelall all" in " ".join(await product.type(CAROL, "help"))
+
+
+async def test_outsider_fills_the_chain_of_events_with_one_click_at_most(tmp_path: Path):
+    async with desks.open_product(tmp_path) as product:
+        await product.type(ALICE, "all")
+        card = await product.card()
+        said = ["mallory is not of our workspace."]
+        assert await product.press(MALLORY, "approve") == said
+        head = await product.bot.desk.store.chain_head()
+        for _ in range(3):
+            assert await product.press(MALLORY, "approve") == said
+        await product.people.click(MALLORY, INCIDENT, card.ts, "approve", copies=3)
+        assert await product.press(MALLORY, "approve") == said
+        assert await product.bot.desk.store.chain_head() == head
 
 
 async def test_command_from_another_workspace_is_refused(tmp_path: Path):
@@ -96,12 +153,10 @@ async def test_command_from_another_workspace_is_refused(tmp_path: Path):
         assert await product.bot.desk.store.open_requests() == ()
 
 
-async def with_desk_channel(product: Product, *, is_shared: bool) -> None:
+def with_desk_channel(product: Product, **what: bool) -> None:
     """Restart nothing: the channel is listed in the config, Slack says what it is."""
     members = frozenset({ALICE, BOB, product.slack.app.bot_user_id})
-    product.slack.put_channel(
-        Channel(id=DESK, name="desk", members=members, is_ext_shared=is_shared)
-    )
+    product.slack.put_channel(Channel(id=DESK, name="desk", members=members, **what))
 
 
 async def test_card_goes_where_it_was_asked_for_unless_others_can_see_it(tmp_path: Path):
@@ -112,7 +167,7 @@ async def test_card_goes_where_it_was_asked_for_unless_others_can_see_it(tmp_pat
         path.write_text(path.read_text().replace("incident_channel", listed, 1))
         async with desks.started(product):
             for is_shared, place in ((True, INCIDENT), (False, DESK)):
-                await with_desk_channel(product, is_shared=is_shared)
+                with_desk_channel(product, is_ext_shared=is_shared)
                 before = len(product.slack.messages(place))
                 await product.people.slash(ALICE, DESK, "/cancelall", "all")
                 await desks.soon(lambda: len(product.slack.messages(place)) > before)  # noqa: B023

@@ -1,4 +1,4 @@
-"""Answers to one person: status, a request in full, the policy, a dry run, the denial's form.
+"""Answers to one person: status, the policy, a dry run, the denial's form.
 
 Owns what these say. Reads the store, decides nothing.
 """
@@ -12,7 +12,6 @@ from adapters.contract import Protective
 from bot.domain import result as results
 from bot.domain.plan import Plan
 from bot.domain.request import Count, Request, RequestState
-from bot.flow import decide
 from bot.flow import desk as desks
 from bot.flow.desk import Desk
 from bot.flow.preview import Previewer
@@ -33,22 +32,6 @@ async def status(desk: Desk) -> Message:
     accounts = text.plural(len(desk.directory.accounts), "account")
     nothing = f"Nothing is pending or running. {accounts} in the config."
     return blocks.lines(found or [nothing], noun="request")
-
-
-async def show(desk: Desk, request_id: str) -> Message:
-    """Say all that the card of a request would say."""
-    request = await desk.store.find(request_id)
-    if request is None:
-        return blocks.plain(f"There is no request {request_id}.")
-    votes = await desk.store.votes(request_id)
-    view = blocks.CardView(
-        request=request,
-        votes=votes,
-        statuses=await desk.store.statuses(request_id),
-        decision=decide.judge(desk, request, votes),
-        now=desk.clock.now(),
-    )
-    return blocks.without_buttons(blocks.card(view))
 
 
 def policy(desk: Desk) -> Message:

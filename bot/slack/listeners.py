@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
-import aiohttp
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
@@ -21,6 +20,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.domain import command as commands
 from bot.domain.command import Cancel, Help, PolicyText, Show, Status, Withdraw
 from bot.domain.errors import UsageError
+from bot.domain.request import Request
 from bot.flow import ask, decide
 from bot.flow import desk as desks
 from bot.flow.desk import Click, Desk, Said
@@ -37,8 +37,9 @@ from policies.model import Actor, Answer
 logger = logging.getLogger(__name__)
 
 Ack = Callable[..., Awaitable[None]]
-FORM_S = 2.0
-"""Seconds that Slack has to open the form for a denial's reason."""
+FORM_S, FORM_TRIES, FORM_PAUSE_S = 0.8, 3, 0.2
+"""Seconds that Slack has to open the form for a denial's reason, how often it is asked, and the
+pause between: the trigger lives for 3 s, and works once."""
 POSTED_S = 3.0
 """How long whoever asked waits for the link to the card; then the channel is named."""
 FORM = "deny_reason"
@@ -129,10 +130,26 @@ async def _command(counter: Counter, body: Body) -> Message | None:
         return await (_dry_run if typed.is_dry_run else _ask)(counter, body, typed)
     if isinstance(typed, Withdraw):
         return _said(await decide.withdraw(desk, payload.as_click(body, typed.request_id)))
-    asker = await _asker(counter, body, groups=frozenset())
-    if asker.read_at is not None and (reasons := evaluate.standing(desk.policy, asker)):
+    if isinstance(typed, Help):
+        return blocks.plain_lines(commands.usage())
+    return await _untold(counter, body) or await _tell(counter, typed)
+
+
+async def _untold(counter: Counter, body: Body) -> Message | None:
+    """Say why somebody is told nothing of the desk; None if they may be told.
+
+    Guests are told nothing, so neither is somebody who may be one. Slack's last word on them serves
+    while it gives no other; the cards in the channel tell the rest.
+    """
+    asker = counter.people.as_last_seen(await _asker(counter, body, groups=frozenset()))
+    if asker.read_at is None:
+        return blocks.plain(
+            "Slack cannot say who you are right now, and guests are told nothing.",
+            "Look at the cards, and ask again in a moment.",
+        )
+    if reasons := evaluate.standing(counter.desk.policy, asker):
         return blocks.plain(reasons[0].text, "Ask one of the desk.")
-    return await _tell(desk, typed)
+    return None
 
 
 async def _asker(counter: Counter, body: Body, *, groups: frozenset[str] | None = None) -> Actor:
@@ -144,19 +161,33 @@ async def _asker(counter: Counter, body: Body, *, groups: frozenset[str] | None 
     )
 
 
-async def _tell(desk: Desk, typed: Status | Show | PolicyText | Help) -> Message:
+async def _tell(counter: Counter, typed: Status | Show | PolicyText) -> Message:
     """Answer a question that changes nothing."""
     match typed:
         case Status():
-            return await answers.status(desk)
+            return await answers.status(counter.desk)
         case Show():
-            return await answers.show(desk, typed.request_id)
+            return await _show(counter, typed.request_id)
         case PolicyText():
-            return answers.policy(desk)
-        case Help():
-            return blocks.plain_lines(commands.usage())
+            return answers.policy(counter.desk)
         case _:
             assert_never(typed)
+
+
+async def _show(counter: Counter, request_id: str) -> Message:
+    """Say all that the card of a request says; whoever asks may have looked for it in vain."""
+    request = await counter.desk.store.find(request_id)
+    if request is None:
+        return blocks.plain(f"There is no request {request_id}.")
+    _missed(counter, request)
+    card = blocks.card(await counter.presenter.view(request))
+    return blocks.without_buttons(card)
+
+
+def _missed(counter: Counter, request: Request | None) -> None:
+    """Have the card of an open request sent again: it may have been deleted."""
+    if request is not None and not request.state.is_final:
+        counter.presenter.missed(request.id)
 
 
 async def _ask(counter: Counter, body: Body, typed: Cancel) -> Message:
@@ -180,6 +211,8 @@ async def _led(counter: Counter, said: Said) -> Message:
     """Answer who asked with the way to the card; whoever asked second may answer right there."""
     if said.request is None:
         return _said(said)
+    if said.is_refusal:
+        _missed(counter, said.request)
     refused = ""
     try:
         async with asyncio.timeout(POSTED_S):
@@ -211,7 +244,7 @@ async def _card_channel(counter: Counter, typed_in: str) -> str:
             reply = await counter.client.api_call(
                 "conversations.info", params={"channel": typed_in}
             )
-    except (SlackApiError, aiohttp.ClientError, OSError):
+    except connection.UNREADABLE:
         return counter.incident_channel
     found = reply.get("channel") or {}
     is_shared = found.get("is_ext_shared") or found.get("is_pending_ext_shared")
@@ -226,16 +259,23 @@ async def _click(counter: Counter, body: Body, act: _Act) -> Message | None:
     """Translate a click; only the one live card of a request counts.
 
     Or an answer that one person alone was shown: Slack says which it is, and no void card is one.
+    All clicks of an outsider on a request are one delivery: the first is recorded, none counts.
     """
     request_id, _, digest = str(body["actions"][0].get("value", "")).partition(":")
     container = body.get("container") or {}
     place = (str(container.get("channel_id")), str(container.get("message_ts")))
+    click = payload.as_click(body, request_id, digest)
+    is_ours = click.team_id in counter.desk.policy.workspaces
     is_card = await counter.presenter.live_card(request_id) == place
     if not is_card and container.get("is_ephemeral") is not True:
+        if is_ours:
+            _missed(counter, await counter.desk.store.find(request_id))
         return blocks.plain(
             "This is not the live card of that request.", "Use the buttons of the newest card."
         )
-    return await act(counter, body, payload.as_click(body, request_id, digest))
+    if not is_ours:
+        click = replace(click, delivery=f"outside:{request_id}:{click.user_id}")
+    return await act(counter, body, click)
 
 
 async def _approve(counter: Counter, _: Body, click: Click) -> Message | None:
@@ -245,25 +285,32 @@ async def _approve(counter: Counter, _: Body, click: Click) -> Message | None:
 async def _deny(counter: Counter, body: Body, click: Click) -> Message | None:
     """Ask for the reason; if Slack is out of order, deny without one, but do deny.
 
-    A trigger that is used up or too old tells of a redelivery, or of a click long ago: no denial.
+    A trigger that is too old tells of a click long ago; one that is used up, of a form that is open
+    although Slack's reply was lost, or the click redelivered: no denial.
     """
     if refused := await decide.refusal(counter.desk, click):
         return _said(refused)
     place = payload.channel(body) or counter.incident_channel
     form = answers.deny_form(FORM, f"{click.request_id}:{click.digest}:{place}", click.request_id)
-    try:
-        async with asyncio.timeout(FORM_S):
-            await counter.client.api_call(
-                "views.open", json={"trigger_id": body.get("trigger_id"), "view": form}
-            )
-    except (SlackApiError, aiohttp.ClientError, OSError) as error:
-        word = connection.word_of(error) if isinstance(error, SlackApiError) else ""
-        logger.warning("form.lost", extra={"why": word or type(error).__name__})
-        if "exchanged" in word:
+    for _ in range(FORM_TRIES):
+        word = await _refusal_of_form(counter, str(body.get("trigger_id")), form)
+        if word is None or "exchanged" in word:
             return None
         if "expired" in word:
             return blocks.plain("Slack's time for the form had run out.", "Press Deny once more.")
-        return _said(await decide.vote(counter.desk, click, Answer.DENY))
+        await asyncio.sleep(FORM_PAUSE_S)
+    return _said(await decide.vote(counter.desk, click, Answer.DENY))
+
+
+async def _refusal_of_form(counter: Counter, trigger: str, form: dict[str, Any]) -> str | None:
+    """Ask Slack once to open a form; return its word or what went wrong, None if it is open."""
+    try:
+        async with asyncio.timeout(FORM_S):
+            await counter.client.api_call("views.open", json={"trigger_id": trigger, "view": form})
+    except connection.UNREADABLE as error:
+        word = connection.word_of(error) if isinstance(error, SlackApiError) else ""
+        logger.warning("form.lost", extra={"why": word or type(error).__name__})
+        return word
     return None
 
 
