@@ -69,6 +69,10 @@ class Runner:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
+    def is_at_work(self, request_id: str) -> bool:
+        """Tell whether a target of a run has still to be given its last verdict here."""
+        return request_id in self._runs
+
     def stop(self, request_id: str) -> None:
         """End the chase of a run now: calls on their way are aborted, what is known is told."""
         self._stopped.add(request_id)

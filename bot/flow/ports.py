@@ -180,12 +180,16 @@ class Journal(Protocol):
         ...
 
     async def flush(self) -> None:
-        """Wait until everything queued so far is durable."""
+        """Wait until everything queued so far is durable.
+
+        Raises:
+            StoreDown: neither the database nor the disk takes it.
+        """
         ...
 
     @property
     def is_behind(self) -> bool:
-        """Tell whether the database still lacks something that was put."""
+        """Tell whether the database has failed, and lacks something that was put since then."""
         ...
 
 

@@ -82,12 +82,13 @@ def step(job: Job, kind: EventKind) -> None:
 
 
 def _is_news(job: Job, kind: EventKind) -> bool:
-    """Tell whether the verdict became, or ceases to be, FLAT, or NOT_SENT is no longer true."""
+    """Tell whether the verdict became, or ceases to be, FLAT, or more is known than was told."""
     sight, told = job.sight, job.result
     if sight.is_flat or told is None or job.was_flat:
         return sight.is_flat != job.was_flat
     is_late = told.outcome is Outcome.NOT_SENT and sight.is_sent
-    return is_late and kind is EventKind.READING_TAKEN
+    is_seen = told.outcome is Outcome.UNVERIFIED and judge.outcome(sight) is Outcome.RESIDUAL
+    return (is_late or is_seen) and kind is EventKind.READING_TAKEN
 
 
 def trouble(job: Job, cause: str, remedy: str) -> None:

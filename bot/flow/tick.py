@@ -83,7 +83,8 @@ async def _pending(desk: Desk, request: Request) -> None:
 
 async def _running(desk: Desk, request: Request) -> None:
     assert request.consent_ends_at is not None
-    is_behind = desk.journal.is_behind  # Asked first: it may catch up while the statuses are read.
+    # Asked first: what is told, or catches up, while the statuses are read must not be missed.
+    is_watched = desk.journal.is_behind or desk.runner.is_at_work(request.id)
     statuses = await desk.store.statuses(request.id)
     desk.changed(request.id)  # The journal has moved the board meanwhile.
     now = desk.clock.now()
@@ -92,7 +93,7 @@ async def _running(desk: Desk, request: Request) -> None:
         await desks.end(desk, request, to=RequestState.FINISHED, why=headline)
     elif now < request.consent_ends_at:
         await _take(desk, request)
-    elif not is_behind and now >= request.consent_ends_at + GRACE:
+    elif not is_watched and now >= request.consent_ends_at + GRACE:
         why = "No process finished this run before its consent ended. Assume that orders are live."
         await desks.end(desk, request, to=RequestState.INTERRUPTED, why=why)
 

@@ -147,6 +147,10 @@ class StoreJournal:
                     return
             except BUGS:  # It would be refused again, and nothing behind it would ever be stored.
                 logger.exception("group.refused", extra={"group": self._backlog[0].id})
+                self._begun = None
+                self._backlog[:1] = self._backlog[0].parts()  # Only the one at fault is lost.
+                self._spooled = 0  # All goes to the spool anew: what is stored twice counts once.
+                continue
             except (StoreDown, SQLAlchemyError) as error:
                 self._begun = None
                 if self._again_at == 0.0:

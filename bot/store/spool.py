@@ -27,6 +27,15 @@ class Group:
     """Unique; the database remembers it, so that a replayed group changes nothing twice."""
     entries: tuple[Entry, ...]
 
+    def parts(self) -> tuple[Group, ...]:
+        """Return a group for each entry; none if it holds only one."""
+        if len(self.entries) == 1:
+            return ()
+        return tuple(
+            Group(id=f"{self.id}:{number}", entries=(entry,))
+            for number, entry in enumerate(self.entries)
+        )
+
 
 class Spool:
     """One spool file; it exists only while it holds something."""

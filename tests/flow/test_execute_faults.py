@@ -239,6 +239,23 @@ def test_not_sent_is_taken_back_once_a_cancel_has_left():
     assert scene.journal.kinds("a").count("target.judged") == 2
 
 
+def test_unverified_becomes_residual_once_orders_are_seen():
+    """Otherwise the card says "cannot tell" for ten minutes while the board counts them."""
+
+    def make(scene: Scene) -> Request:
+        book = scene.book("a", "1")
+        book.stuck.add("1")
+        book.read_error = lambda _: (
+            VenueNotReached(user_message="no route") if scene.clock.monotonic() < 40 else None
+        )
+        return request(target("a"), consent_s=200.0)
+
+    scene = play(make, until_s=100)
+    told = [status.result.outcome for status in scene.journal.statuses("a") if status.result]
+    assert list(dict.fromkeys(told)) == [Outcome.UNVERIFIED, Outcome.RESIDUAL]
+    assert scene.journal.kinds("a").count("target.judged") == 2
+
+
 def test_target_that_was_never_reached_is_flat_if_its_book_is_empty():
     """Cancels do not get through and readings do: two clean ones are a fact all the same."""
 

@@ -13,6 +13,7 @@ from bot.flow import desk as desks
 from bot.flow.desk import Click
 from bot.flow.ports import Claim
 from tests.fakes.clock import EPOCH
+from tests.fakes.desk import soon
 from tests.flow.scene import TWO, Failing, of, opened
 from tests.policies.people import ALICE, BOB, CAROL
 
@@ -79,8 +80,23 @@ async def test_finished_targets_finish_the_request(tmp_path: Path):
         await tick.tick(scene.desk)
         assert await scene.state(request) is RequestState.RUNNING  # Within the grace.
         scene.clock.pass_by(2)
+        await soon(lambda: not scene.desk.runner.is_at_work(request.id))
         await tick.tick(scene.desk)
         assert await scene.state(request) is RequestState.INTERRUPTED
+
+
+async def test_run_that_this_process_still_works_on_is_not_called_abandoned(tmp_path: Path):
+    """A wall clock that jumps past consent end is seen here first."""
+    async with opened(tmp_path) as scene:
+        scene.book.stuck.add("1")
+        request = of(await scene.submit("mm"))
+        await scene.vote(request, BOB)
+        await soon(lambda: scene.book.rounds > 0)
+        scene.clock.pass_by(3600)
+        await tick.tick(scene.desk)
+        assert await scene.state(request) is RequestState.RUNNING
+        await soon(lambda: not scene.desk.runner.is_at_work(request.id))
+        assert scene.journal.statuses("mm")[-1].is_final
 
 
 async def test_verdicts_still_in_the_journal_are_waited_for(tmp_path: Path):
@@ -151,6 +167,9 @@ class Taken:
         assert statuses
         assert claims
         self.requests.append(request)
+
+    def is_at_work(self, request_id: str) -> bool:
+        return False
 
     def stop(self, request_id: str) -> None:
         self.stopped.append(request_id)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.soak.safety import REMOVALS, Removal
+from tests.soak.removal import Removal
+from tests.soak.safety import REMOVALS
 
 ROOT = Path(__file__).parents[2]
 CARRIED = ("adapters", "bot", "policies", "tests")

@@ -287,7 +287,7 @@ async def test_status_is_kept_whatever_its_event_or_the_venues_words_hold(tmp_pa
         assert betas.rounds == 8
 
 
-async def test_group_that_the_database_refuses_does_not_stop_those_behind_it(
+async def test_entry_that_the_database_refuses_is_lost_alone(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     async with engine.open_store(values.url(tmp_path)) as store:
@@ -301,6 +301,14 @@ async def test_group_that_the_database_refuses_does_not_stop_those_behind_it(
         await store.journal.flush()
         _put(store, 2)
         await _until_told(store, [2])
+        with closing(values.raw(tmp_path)) as rival:
+            rival.execute("BEGIN IMMEDIATE")
+            _put(store, 0, 1, 3)  # One group, while the database is held.
+            await store.journal.flush()
+            rival.execute("ROLLBACK")
+        await _until_told(store, [2, 0, 3])
+        await store.journal.flush()
+        assert _spooled(tmp_path) == []
     assert "group.refused" in [record.msg for record in caplog.records]
 
 

@@ -1,0 +1,220 @@
+"""Safety checks of a run and its venues, each with what takes it out and the test that notices."""
+
+from tests.soak.removal import Removal
+
+ADAPTER = "adapters/bybit_adapter.py"
+VERIFY, EXECUTE, PACING = "bot/flow/verify.py", "bot/flow/execute.py", "adapters/pacing.py"
+LOOP, RUN = "tests/flow/test_verify.py", "tests/flow/test_execute.py"
+BYBIT = "tests/adapters/test_bybit.py"
+
+REMOVALS = [
+    Removal(
+        check="second clean reading",
+        path=VERIFY,
+        old="        sight.clean_at = pursuit.clock.monotonic()\n        return\n",
+        new="        sight.clean_at = -1e9\n",
+        test=f"{LOOP}::test_one_clean_reading_is_not_flat",
+    ),
+    Removal(
+        check="time between the clean readings",
+        path=VERIFY,
+        old="if began - sight.clean_at >= pursuit.adapter.capabilities.reread_after_s:",
+        new="if True:",
+        test=f"{LOOP}::test_clean_readings_too_close_together_are_one",
+    ),
+    Removal(
+        check="a class unread",
+        path="adapters/contract.py",
+        old="return not self.orders and not self.unread and not self.has_more",
+        new="return not self.orders and not self.has_more",
+        test=f"{LOOP}::test_reading_that_could_not_read_a_class_starts_the_count_again",
+    ),
+    Removal(
+        check="pages unread",
+        path="adapters/contract.py",
+        old="return not self.orders and not self.unread and not self.has_more",
+        new="return not self.orders and not self.unread",
+        test="tests/adapters/test_bybit_scopes.py"
+        "::test_orders_out_of_scope_that_fill_the_first_page_do_not_make_it_clean",
+    ),
+    Removal(
+        check="readings after FLAT",
+        path=VERIFY,
+        old="    if reading.orders:\n        sight.came_back",
+        new="    if False:\n        sight.came_back",
+        test=f"{LOOP}::test_order_that_comes_back_after_flat_resumes_the_chase",
+    ),
+    Removal(
+        check="uid check",
+        path="bot/flow/prove.py",
+        old="if facts.account_uid == job.target.uid:",
+        new="if True:",
+        test=f"{RUN}::test_swapped_key_sends_no_cancel_and_names_whose_key_it_is",
+    ),
+    Removal(
+        check="consent end",
+        path=EXECUTE,
+        old="return min(run.consent_end - clock.monotonic(), wall_s)",
+        new="return min(run.consent_end - clock.monotonic(), wall_s) + 60",
+        test=f"{RUN}::test_nothing_is_sent_after_consent_end",
+    ),
+    Removal(
+        check="consent end on the wall clock",
+        path=EXECUTE,
+        old="return min(run.consent_end - clock.monotonic(), wall_s)",
+        new="return run.consent_end - clock.monotonic()",
+        test=f"{RUN}::test_machine_that_slept_past_consent_end_sends_nothing_when_it_wakes",
+    ),
+    Removal(
+        check="consent end on the monotonic clock",
+        path=EXECUTE,
+        old="return min(run.consent_end - clock.monotonic(), wall_s)",
+        new="return wall_s",
+        test=f"{RUN}::test_wall_clock_that_is_set_back_prolongs_no_consent",
+    ),
+    Removal(
+        check="a lease that was lost",
+        path=EXECUTE,
+        old="if claim != begun_with:",
+        new="if False:",
+        test="tests/flow/test_execute_restart.py"
+        "::test_target_whose_lease_is_lost_is_let_go_without_a_verdict",
+    ),
+    Removal(
+        check="a round on its way counts as sent",
+        path=VERIFY,
+        old="was_sent, sight.is_sent = sight.is_sent, True",
+        new="was_sent = sight.is_sent",
+        test="tests/flow/test_execute_faults.py"
+        "::test_first_round_that_hangs_is_unverified_never_not_sent",
+    ),
+    Removal(
+        check="budget reserve",
+        path=PACING,
+        old="if priority is not Priority.OTHER or self.size() == 1:",
+        new="if True:",
+        test="tests/adapters/test_pacing.py::test_thirty_percent_of_a_budget_is_kept_for_runs",
+    ),
+    Removal(
+        check="counting from the answer",
+        path=PACING,
+        old="budget.on_the_way += cost",
+        new="budget.on_the_way += 0",
+        test="tests/adapters/test_pacing.py::test_venue_never_counts_more_than_its_limit",
+    ),
+    Removal(
+        check="one budget for all hosts of a venue",
+        path="bot/app.py",
+        old="gate=gates[name]",
+        new="gate=Gate(kinds[name].address)",
+        test="tests/test_outages.py::test_accounts_on_two_hosts_share_what_bybit_allows_an_address",
+    ),
+    Removal(
+        check="an old list of settle coins",
+        path="adapters/bybit_listing.py",
+        old="self.linear_at is not None and now - self.linear_at <= COINS_GOOD",
+        new="self.linear_at is not None",
+        test="tests/adapters/test_bybit_list.py"
+        "::test_an_old_list_does_not_vouch_for_being_all_of_the_settle_coins",
+    ),
+    Removal(
+        check="a ban that does not say so",
+        path="adapters/bybit_calls.py",
+        old="self.link.shut(ban.until)",
+        new="pass",
+        test="tests/adapters/test_bybit_bans.py"
+        "::test_a_ban_without_words_is_found_by_asking_the_time_once_and_shuts_this_host_alone",
+    ),
+    Removal(
+        check="a target that an earlier process ended",
+        path=EXECUTE,
+        old="if claim is None or status.is_final:",
+        new="if claim is None:",
+        test="tests/flow/test_execute_restart.py"
+        "::test_target_that_an_earlier_process_ended_is_left_alone",
+    ),
+    Removal(
+        check="durable while the store stalls",
+        path="bot/store/journal.py",
+        old="QUICK_S = 0.05",
+        new="QUICK_S = 60.0",
+        test="tests/store/test_journal.py"
+        "::test_what_was_told_is_durable_at_once_while_the_database_stalls",
+    ),
+    Removal(
+        check="a cut letter costs no verdict",
+        path="bot/store/journal.py",
+        old="(_as_it_is, rows.mended, _without_event)",
+        new="(_as_it_is, _without_event)",
+        test="tests/store/test_journal.py"
+        "::test_status_is_kept_whatever_its_event_or_the_venues_words_hold",
+    ),
+    Removal(
+        check="the spool before INTERRUPTED",
+        path="bot/flow/tick.py",
+        old="elif not is_watched and now",
+        new="elif now",
+        test="tests/flow/test_tick.py::test_verdicts_still_in_the_journal_are_waited_for",
+    ),
+    Removal(
+        check="an ended run is not taken up",
+        path="bot/flow/tick.py",
+        old="if now is None or now.state is not RequestState.RUNNING:",
+        new="if now is None:",
+        test="tests/flow/test_tick.py::test_run_that_ends_while_a_tick_looks_is_not_taken_up_again",
+    ),
+    Removal(
+        check="a forged box while serving",
+        path="bot/keys/sealed.py",
+        old="in file.names.items() - held.names.items():",
+        new="in ():",
+        test="tests/keys/test_sealed_changes.py"
+        "::test_file_that_breaks_while_the_bot_serves_takes_no_key_away",
+    ),
+    Removal(
+        check="keys are forgotten with the run",
+        path=EXECUTE,
+        old="                run.signers.clear()\n",
+        new="",
+        test="tests/flow/test_execute_restart.py"
+        "::test_keys_are_forgotten_with_the_last_target_of_a_run",
+    ),
+]
+CANCELLED = [
+    "linear",
+    "inverse",
+    "option",
+    "spot",
+    "spot stop",
+    "spot tp/sl",
+    "spot oco",
+    "spot bidirectional tp/sl",
+    "spread",
+    "rfq",
+    "quote",
+    "strategy",
+]
+READ = ["linear", "inverse", "option", "spot", "spread", "rfq", "quote", "strategy"]
+REMOVALS += [
+    Removal(
+        check=f"cancelling {name}",
+        path=ADAPTER,
+        old="        for order_class in readings.classes_of(scope):\n",
+        new="        for order_class in readings.classes_of(scope):\n"
+        f'            if order_class == "{name}":\n                continue\n',
+        test=f"{BYBIT}::test_cancel_all_takes_the_class[{name}]",
+    )
+    for name in CANCELLED
+]
+REMOVALS += [
+    Removal(
+        check=f"reading {name}",
+        path=ADAPTER,
+        old="        classes = readings.classes_of(scope)\n        found: list[Series] = []\n",
+        new="        classes = [\n            each for each in readings.classes_of(scope)\n"
+        f'            if not each.startswith("{name}")\n        ]\n'
+        "        found: list[Series] = []\n",
+        test=f"{BYBIT}::test_reading_shows_the_class[{name}]",
+    )
+    for name in READ
+]
