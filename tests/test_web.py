@@ -103,31 +103,33 @@ async def test_garbage_gets_a_word_and_one_short_line_in_the_log(
     async with posting() as post:
         with caplog.at_level(logging.INFO):
             status, said = await post(body, headers)
-    assert (status, said) == (400 if secret else 401, {"error": "invalid request"})
+    is_text = b"\xff" not in body  # Slack signs text: other bytes cannot be its own.
+    assert (status, said) == (400 if secret and is_text else 401, {"error": "invalid request"})
     (record,) = caplog.records
     assert (record.message, record.exc_info) == ("delivery.refused", None)
     assert "secret-in-body" not in str(record.__dict__)
 
 
-FORGED: dict[str, tuple[Callable[[], dict[str, str]], str]] = {
-    "unsigned": (dict, "no signature"),
-    "another secret": (lambda: signed(CHALLENGE, secret="another"), "wrong signature"),
-    "another body": (lambda: signed(CHALLENGE[:-1]), "wrong signature"),
-    "no ASCII": (lambda: signed(CHALLENGE) | {SIGNATURE: "v0=\u00fc"}, "wrong signature"),
-    "no time": (lambda: signed(CHALLENGE) | {TIME: "soon"}, "no signature"),
-    "many digits": (lambda: signed(CHALLENGE) | {TIME: "9" * 5_000}, "no signature"),
-    "an old time": (lambda: signed(CHALLENGE, skew_s=-301), "its time is off"),
-    "a time to come": (lambda: signed(CHALLENGE, skew_s=900), "its time is off"),
+FORGED: dict[str, Callable[[], dict[str, str]]] = {
+    "unsigned": dict,
+    "another secret": lambda: signed(CHALLENGE, secret="another"),
+    "another body": lambda: signed(CHALLENGE[:-1]),
+    "no ASCII": lambda: signed(CHALLENGE) | {SIGNATURE: "v0=\u00fc"},
+    "no time": lambda: signed(CHALLENGE) | {TIME: "soon"},
+    "many digits": lambda: signed(CHALLENGE) | {TIME: "9" * 5_000},
+    "an old time": lambda: signed(CHALLENGE, skew_s=-301),
+    "a time to come": lambda: signed(CHALLENGE, skew_s=900),
 }
 
 
-@pytest.mark.parametrize(("forge", "why"), FORGED.values(), ids=FORGED.keys())
-async def test_what_slack_did_not_sign_just_now_is_refused_with_the_reason_in_the_log(
-    forge: Callable[[], dict[str, str]], why: str, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("forge", FORGED.values(), ids=FORGED.keys())
+async def test_what_slack_did_not_sign_just_now_is_refused_and_noted(
+    forge: Callable[[], dict[str, str]], caplog: pytest.LogCaptureFixture
 ):
     async with posting() as post:
         status, _ = await post(CHALLENGE, forge())
     assert status == 401
+    why = "not signed by Slack just now"
     assert [record.__dict__["why"] for record in caplog.records] == [why]
 
 
