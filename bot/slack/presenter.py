@@ -325,8 +325,8 @@ def _thread(view: CardView) -> Iterator[_Wanted]:
 
 
 def _is_under(sent: Sent, under: Sent | None) -> bool:
-    """Tell whether a reply stands under this card: in its channel, and it is younger than it."""
-    return under is None or (sent.channel == under.channel and sent.ts > under.ts)
+    """Tell whether a reply stands under this card, not under one before it: it is younger."""
+    return under is None or sent.ts > under.ts
 
 
 def _payload(message: Message) -> dict[str, object]:

@@ -301,6 +301,31 @@ async def test_vote_that_waits_keeps_within_slacks_limit_on_lists(
         assert (await read(slack, BOB, groups=groups)).groups == groups
 
 
+async def test_one_list_that_slack_refuses_does_not_use_up_the_readings_of_the_others():
+    asked = Counter[str]()
+
+    async def answer(request: web.Request) -> web.Response:
+        method = request.match_info["method"]
+        asked[method] += 1
+        is_broken = request.query.get("usergroup") == "S0OPS"
+        return web.Response(
+            status=503 if is_broken else 200, body=WELL[method], content_type="application/json"
+        )
+
+    app, clock = web.Application(), HeldClock()
+    app.router.add_post("/{method}", answer)
+    async with (
+        TestServer(app) as server,
+        connection.open_client("xoxb-x", f"{server.make_url('/')}") as client,
+    ):
+        slack = SlackPeople(client=client, clock=clock, call_s=2.0)
+        for _ in range(60):
+            assert (await read(slack, BOB, groups=THREE)).read_at is None
+            clock.pass_by(1)
+    assert asked["users.info"] == 60
+    assert asked["usergroups.users.list"] <= 21
+
+
 async def test_hiccup_costs_a_vote_no_more_than_a_second():
     clock = HeldClock()
     async with people(clock=clock) as (slack, traffic):
