@@ -37,6 +37,13 @@ def test_pending_card_says_who_what_why_and_who_can_answer():
     assert buttons(blocks.without_buttons(message)) == []
 
 
+def test_approval_alone_asks_whether_it_is_meant():
+    message = card(request(state=RequestState.PENDING, decided_at=None))
+    (actions,) = [block for block in message.blocks if block["type"] == "actions"]
+    asking = [b["action_id"] for b in actions["elements"] if "confirm" in b]
+    assert asking == ["approve"]
+
+
 def test_counts_never_hide_the_unknown():
     found = request(2, state=RequestState.PENDING, counts=counted(7, None))
     assert "*Open orders* 7 when asked, unknown for acc-001" in card(found).text

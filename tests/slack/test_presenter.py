@@ -508,6 +508,22 @@ async def test_whisper_that_slack_loses_hurts_nobody():
         assert [e.text for e in scene.slack.ephemerals(ALICE)] == ["heard"]
 
 
+async def test_no_message_unfolds_a_link_of_somebodys():
+    sent: list[dict[str, object]] = []
+
+    async def take(request: web.Request) -> web.Response:
+        sent.append(await request.json())
+        return web.json_response({"ok": True, "ts": "1.000001"})
+
+    app = web.Application()
+    app.router.add_post("/{method}", take)
+    async with opened() as scene, TestServer(app) as server:
+        scene.client.base_url = f"{server.make_url('/')}"
+        scene.presenter.changed("K7Q2M")
+        await desks.soon(lambda: len(sent) == 2)
+    assert [(call["unfurl_links"], call["unfurl_media"]) for call in sent] == [(False, False)] * 2
+
+
 async def test_private_answer_that_slack_does_not_take_is_logged(
     caplog: pytest.LogCaptureFixture,
 ):
