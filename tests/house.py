@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Set
+from functools import cache
 from pathlib import Path
 
 PACKAGES = ("adapters", "bot", "policies")
@@ -68,7 +69,13 @@ def python_files(root: Path, *folders: str) -> Iterator[tuple[str, Path]]:
 def trees(root: Path, *folders: str) -> Iterator[tuple[str, ast.Module]]:
     """Yield `(relative path, syntax tree)` of each Python file below the folders."""
     for name, path in python_files(root, *folders):
-        yield name, ast.parse(path.read_text(encoding="utf-8"), filename=name)
+        yield name, _parsed(path.read_text(encoding="utf-8"), name)
+
+
+@cache
+def _parsed(text: str, name: str) -> ast.Module:
+    """Parse once for all rules."""
+    return ast.parse(text, filename=name)
 
 
 def _nodes(tree: ast.Module) -> Iterator[tuple[int, ast.AST]]:

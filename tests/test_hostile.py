@@ -43,7 +43,7 @@ async def test_deny_that_is_delivered_twice_is_no_denial(tmp_path: Path):
         card = await product.card()
         await product.people.click(BOB, INCIDENT, card.ts, "deny", copies=3)
         await desks.soon(lambda: product.slack.modals.on_screen(BOB) is not None)
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(1.0)
         await product.people.close(BOB)
         await product.press(CAROL, "approve")
         await product.until(lambda text: text.startswith("FLAT"))

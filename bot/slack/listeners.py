@@ -99,7 +99,8 @@ async def _guarded(counter: Counter, body: Body, work: Coroutine[Any, Any, Messa
         message = blocks.plain(error.user_message, error.remedy)
     except StoreDown:
         message = blocks.plain(
-            "Nothing was decided: the database does not answer.", "Try again in a moment."
+            "The database does not answer: nobody knows whether that was stored.",
+            "Look at the card, and try again in a moment.",
         )
     except Exception:
         logger.exception("answer.failed")
