@@ -2,7 +2,7 @@
 
 Owns what is read of a person and of user groups, and what has been heard of both. A lookup that
 fails, or whose answer cannot be read, is a value: an Actor whose `read_at` is None. What speaks for
-somebody is read afresh; a list that shows somebody outside of a group serves for half a minute, so
+a vote is read afresh; a list that shows somebody outside of a group serves for half a minute, so
 that nobody can use up Slack's 20 readings a minute by clicking. Nor does a vote that waits: no list
 is read for somebody whom Slack cannot name, and one that Slack refused rests longer and longer.
 
@@ -33,6 +33,8 @@ ROSTER_MAX = 60
 """People read for a warning; more are too many calls for a mere warning."""
 NO_LONGER_S = 30.0
 """How long a list serves to say that somebody is not in a group."""
+ASKED_S = 10.0
+"""How long one reading of whoever types a command serves for their next ones."""
 SEEN_S = 600.0
 """How long a person once read serves for a warning."""
 GONE = frozenset({"no_such_subteam", "subteam_not_found", "user_not_found", "users_not_found"})
@@ -87,6 +89,8 @@ class SlackPeople:
     """Who was heard to leave a group, or the workspace, and when."""
     unknown: set[str] = field(default_factory=set)
     """People whose last reading failed."""
+    asked: dict[tuple[str, frozenset[str]], tuple[float, Actor]] = field(default_factory=dict)
+    """Who typed a command, as read for these groups, and until when that serves (monotonic)."""
     held: dict[str, float] = field(default_factory=dict)
     """Methods that Slack throttles, and until when they rest (monotonic)."""
 
@@ -117,6 +121,23 @@ class SlackPeople:
         self.unknown.discard(user_id)
         return _from(found, team_id)
 
+    async def asker(self, user_id: str, *, team_id: str | None, groups: frozenset[str]) -> Actor:
+        """Read whoever typed a command, or take what was read of them a few seconds ago.
+
+        For asking, which starts nothing alone: somebody who asks again and again must not use up
+        the readings that a vote needs.
+        """
+        now = self.clock.monotonic()
+        until, known = self.asked.get((user_id, groups), (0.0, None))
+        is_fresh = known is not None and now < until and known.team_id == team_id
+        if known is not None and is_fresh and not self.is_contradicted(known):
+            return known
+        found = await self.actor(user_id, team_id=team_id, groups=groups)
+        self.asked = {key: seen for key, seen in self.asked.items() if now < seen[0]}
+        if found.read_at is not None:
+            self.asked[user_id, groups] = (now + ASKED_S, found)
+        return found
+
     def as_last_seen(self, actor: Actor) -> Actor:
         """Return what Slack last said of somebody whom it cannot name now, unless news contradict.
 
@@ -144,6 +165,7 @@ class SlackPeople:
         if group in self.groups:
             self.groups[group].began = float("-inf")  # Whoever was added need not wait.
         self.seen.clear()
+        self.asked.clear()
 
     def missing(self) -> tuple[str, ...]:
         """Return the user groups that Slack does not know, as far as any was read."""

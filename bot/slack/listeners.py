@@ -155,9 +155,8 @@ async def _untold(counter: Counter, body: Body) -> Message | None:
 
 async def _asker(counter: Counter, body: Body, *, groups: frozenset[str] | None = None) -> Actor:
     """Read who typed or clicked, with the groups that decide who may ask, or fewer."""
-    desk = counter.desk
-    wanted = desks.asker_groups(desk) if groups is None else groups
-    return await desk.people.actor(
+    wanted = desks.asker_groups(counter.desk) if groups is None else groups
+    return await counter.people.asker(
         payload.user_id(body), team_id=payload.team_id(body), groups=wanted
     )
 

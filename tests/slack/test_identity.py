@@ -184,6 +184,26 @@ async def test_whoever_is_in_a_group_is_read_afresh_each_time():
         assert calls == {"users.info": 3, "usergroups.users.list": 3}
 
 
+async def test_whoever_asks_again_and_again_is_read_once_in_ten_seconds():
+    async with people(clock=(clock := HeldClock())) as (slack, traffic):
+        first = await slack.asker(BOB, team_id=HOME, groups=ONE)
+        assert (first.groups, first.read_at) == (ONE, NOW)
+        for _ in range(30):
+            assert await slack.asker(BOB, team_id=HOME, groups=ONE) == first
+        assert Counter(call.method for call in traffic.calls)["usergroups.users.list"] == 1
+        assert (await slack.asker(BOB, team_id=PARTNER, groups=ONE)).is_stranger
+        clock.pass_by(10)
+        assert (await slack.asker(BOB, team_id=HOME, groups=ONE)).read_at == clock.now()
+
+
+async def test_news_of_a_removal_is_heeded_when_somebody_asks_again_at_once():
+    async with people(workspace := desk()) as (slack, _):
+        assert (await slack.asker(BOB, team_id=HOME, groups=ONE)).groups == ONE
+        workspace.set_members(RISK, [])
+        slack.members_changed(RISK, [BOB])
+        assert (await slack.asker(BOB, team_id=HOME, groups=ONE)).groups == frozenset()
+
+
 async def test_newcomer_to_a_group_waits_half_a_minute_at_most():
     workspace, clock = desk(), HeldClock()
     async with people(workspace, clock=clock) as (slack, _):
