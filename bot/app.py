@@ -44,7 +44,7 @@ from bot.slack.presenter import Presenter
 from bot.slack.surroundings import Surroundings
 from bot.store import engine
 from bot.store.engine import Store
-from policies.model import nearest
+from policies.explain import nearest
 
 logger = logging.getLogger(__name__)
 

@@ -24,7 +24,8 @@ from bot.domain.errors import ConfigError
 from bot.domain.plan import AccountEntry, Directory
 from bot.explain import CHANNEL, NAME, VARIABLE, explain
 from policies import model as policies
-from policies.model import Policy, PolicyInvalid, nearest
+from policies.explain import PolicyInvalid, nearest
+from policies.model import Policy
 
 Name = Annotated[str, StringConstraints(pattern=NAME)]
 ChannelId = Annotated[str, StringConstraints(pattern=CHANNEL)]

@@ -12,7 +12,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from bot.domain.errors import ConfigError
-from policies.model import nearest
+from policies.explain import nearest
 
 NAME, CHANNEL, VARIABLE = r"^[a-z0-9][a-z0-9._-]*$", r"^[CG][A-Z0-9]{2,}$", r"^[A-Z_][A-Z0-9_]*$"
 

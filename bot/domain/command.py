@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.domain.errors import UsageError
-from policies.model import near
+from policies.explain import near
 
 OPTIONS = ("--symbol", "--order", "--reason", "--dry-run")
 VERBS = ("all", "status", "show", "withdraw", "policy", "help")

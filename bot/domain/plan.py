@@ -16,7 +16,8 @@ from bot.domain import event
 from bot.domain.command import Cancel
 from bot.domain.errors import UsageError
 from policies import evaluate
-from policies.model import UNKNOWN, Account, Actor, Policy, Reason, listed, near, nearest
+from policies.explain import listed, near, nearest
+from policies.model import UNKNOWN, Account, Actor, Policy, Reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from policies import model
-from policies.model import Account, PolicyInvalid
+from policies.explain import PolicyInvalid
+from policies.model import Account
 from tests.policies.people import POLICY, TEXT
 
 RULE = '[[rule]]\nname = "r"\naccounts = ["*"]\nask = ["t"]\napprove = [{ roles = ["t"] }]\n'
