@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Collection, Coroutine
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -43,6 +43,7 @@ from adapters.contract import (
     Purpose,
     VenueAdapter,
     VenueAuthRefused,
+    always,
 )
 from adapters.gate import Gate
 from adapters.link import VenueLink
@@ -118,7 +119,9 @@ class Bybit:
             remedy="Store it again with api_key and one of the two.",
         )
 
-    def adapter(self, signer: ApiKeySigner, *, purpose: Purpose) -> VenueAdapter:
+    def adapter(
+        self, signer: ApiKeySigner, *, purpose: Purpose, may_send: Callable[[], bool] = always
+    ) -> VenueAdapter:
         """Join this venue and a signer for the life of one run, preview or check."""
         caller = Caller(
             link=self.link,
@@ -126,6 +129,7 @@ class Bybit:
             signer=signer,
             purpose=purpose,
             recv_window_ms=self.settings.recv_window_ms,
+            may_send=may_send,
             uids=self.uids,
         )
         return BybitAdapter(
@@ -167,11 +171,13 @@ async def connect(
     host = urlsplit(settings.base_url).netloc
     path = None if state_dir is None else state_dir / f"bybit-{host.replace(':', '-')}.json"
     async with links.open_link(settings.base_url, gate) as link:
+        timekeeper = Timekeeper(link=link)
+        listing = listings.load(path) if path else Listing()
         venue = Bybit(
             link=link,
             settings=settings,
-            timekeeper=Timekeeper(link=link),
-            lister=Lister(link=link, path=path, listing=listings.load(path) if path else Listing()),
+            timekeeper=timekeeper,
+            lister=Lister(timekeeper=timekeeper, path=path, listing=listing),
         )
         async with _beside(venue.stay_fresh()):
             yield venue

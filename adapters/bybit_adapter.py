@@ -303,7 +303,8 @@ class BybitAdapter:
         if category == SPREAD:
             return [readings.spreads({})]
         is_listed = all(listing.lists(category, each) for each in scope.symbols)
-        if scope.symbols and (is_listed or (category == LINEAR and listing.linear_at is None)):
+        knows_coins = category != LINEAR or listing.vouches_for_coins(datetime.now(UTC))
+        if scope.symbols and (is_listed or not knows_coins):
             return [readings.realtime(category, {"symbol": each}) for each in scope.symbols]
         if category == LINEAR:
             return [readings.realtime(LINEAR, {"settleCoin": coin}) for coin in self.linear_coins()]

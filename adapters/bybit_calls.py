@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -27,8 +28,10 @@ from adapters.contract import (
     VenueAuthRefused,
     VenueBanned,
     VenueError,
+    VenueNotReached,
     VenueRefused,
     VenueThrottled,
+    always,
 )
 from adapters.gate import Call
 from adapters.link import Build, Reply, VenueLink, WireRequest
@@ -38,8 +41,8 @@ logger = logging.getLogger(__name__)
 
 CLOCK_WAIT_S = 1.0
 """No call waits longer than this for the clock: Bybit judges the timestamp, not we."""
-ALLOWED_S = 1.0
-"""How long an address that was told the time counts as not banned."""
+ASKED_S = 1.0
+"""How long an address that was not found banned counts as not banned."""
 CLOCK_AGAIN_S = 10.0
 """How long a failed measurement is not tried again."""
 
@@ -51,8 +54,9 @@ class Timekeeper:
     link: VenueLink
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     failed_at: float = float("-inf")
-    allowed_at: float = float("-inf")
-    """When Bybit last told the time to an address of which a call was forbidden."""
+    doubting: asyncio.Lock = field(default_factory=asyncio.Lock)
+    asked_at: float = float("-inf")
+    """When Bybit was last asked for the time because a call was forbidden, and it was no ban."""
 
     async def fresh(self) -> None:
         """Measure if the last measurement is stale; a failure is tolerated and not repeated soon.
@@ -85,23 +89,23 @@ class Timekeeper:
         Returns:
             What the call met in truth.
         """
-        loop = asyncio.get_running_loop()
-        async with self.lock:
+        async with self.doubting:
             if (until := self.link.banned_until) is not None:
                 return gates.shut_out(until)
-            if loop.time() - self.allowed_at < ALLOWED_S:
+            if asyncio.get_running_loop().time() - self.asked_at < ASKED_S:
                 return error
             try:
-                await self._measure()
+                async with asyncio.timeout(CLOCK_WAIT_S):
+                    await self._measure()
             except Forbidden:
                 ban = codes.banned(error.venue_code, datetime.now(UTC))
                 self.link.shut(ban.until)
                 return ban
             except VenueBanned as ban:
                 return ban
-            except VenueError:
-                return error  # Nothing was learnt: the next one asks again.
-            self.allowed_at = loop.time()
+            except (VenueError, TimeoutError):
+                logger.warning("ban.undecided", extra={"venue": "bybit"})
+            self.asked_at = asyncio.get_running_loop().time()
             return error
 
     def _is_due(self) -> bool:
@@ -124,7 +128,7 @@ class Timekeeper:
         self.link.clock.measured(sent_ms=sent_ms[0], received_ms=received_ms, server_ms=server_ms)
 
 
-async def ask_public(link: VenueLink, ask: Ask) -> object:
+async def ask_public(timekeeper: Timekeeper, ask: Ask) -> object:
     """Ask what needs no key, behind everything else; returns `result`.
 
     Raises:
@@ -134,9 +138,12 @@ async def ask_public(link: VenueLink, ask: Ask) -> object:
     async def build(_: int) -> WireRequest:
         return WireRequest(method=ask.method, path=ask.path, query=ask.query)
 
+    link = timekeeper.link
     reply = await link.call(Call(name=ask.name, windows=(), priority=Priority.OTHER), build)
-    envelope = _judged(link, reply, api_key="")
-    return _result(ask, envelope)
+    try:
+        return _result(ask, _judged(link, reply, api_key=""))
+    except Forbidden as error:
+        raise await timekeeper.ban_or(error) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +155,8 @@ class Caller:
     signer: ApiKeySigner
     purpose: Purpose
     recv_window_ms: int
+    may_send: Callable[[], bool] = always
+    """Asked right before each call is signed: it may have waited long for room."""
     uids: dict[str, str] = field(default_factory=dict)
     """Budget id of a key -> the account that it was seen to belong to; shared by all callers."""
 
@@ -211,6 +220,8 @@ class Caller:
 
     def _signed(self, ask: Ask) -> Build:
         async def build(timestamp_ms: int) -> WireRequest:
+            if not self.may_send():
+                raise VenueNotReached(user_message="consent has ended: nothing is sent any more")
             api_key, recv_window_ms = self.signer.api_key, self.recv_window_ms
             message = wire.prehash(
                 ask.payload,

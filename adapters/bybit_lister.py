@@ -20,9 +20,9 @@ from adapters import bybit_listing as listings
 from adapters import bybit_reading as readings
 from adapters import bybit_receipts as receipts_of
 from adapters import bybit_wire as wire
+from adapters.bybit_calls import Timekeeper
 from adapters.bybit_listing import Listing, Question
 from adapters.contract import Instruments, VenueError, VenueReplyInvalid
-from adapters.link import VenueLink
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class _Taken:
 class Lister:
     """The instrument list of Bybit at one base URL, for the life of the process."""
 
-    link: VenueLink
+    timekeeper: Timekeeper
     path: Path | None
     """Where the instrument list is kept."""
     listing: Listing
@@ -107,7 +107,7 @@ class Lister:
         ask = wire.build_option_coins()
         coins = self.listing.option_coins
         try:
-            coins = receipts_of.parse_option_coins(await calls.ask_public(self.link, ask))
+            coins = receipts_of.parse_option_coins(await calls.ask_public(self.timekeeper, ask))
             taken.option_coins = coins
         except VenueError as error:
             taken.failed[ask.name] = error
@@ -128,7 +128,9 @@ class Lister:
         cursor, seen = "", {""}
         for _ in range(PAGES):
             ask = wire.build_instruments(question.path, dict(question.selector), cursor)
-            pairs, cursor = receipts_of.parse_instruments(await calls.ask_public(self.link, ask))
+            pairs, cursor = receipts_of.parse_instruments(
+                await calls.ask_public(self.timekeeper, ask)
+            )
             symbols.update(pairs)
             if cursor in seen:
                 return symbols

@@ -21,7 +21,7 @@ How to write an adapter, in seven rules:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, IntEnum
@@ -185,6 +185,11 @@ class Purpose(Enum):
     """Previews, checks, instrument lists: they wait behind every run."""
 
 
+def always() -> bool:
+    """Say yes."""
+    return True
+
+
 class Venue(Protocol):
     """A venue at one base URL, for the life of the process: what `connect()` yields."""
 
@@ -214,8 +219,13 @@ class Venue(Protocol):
         """
         ...
 
-    def adapter(self, signer: ApiKeySigner, *, purpose: Purpose) -> VenueAdapter:
-        """Join this venue and a signer for the life of one run, preview or check."""
+    def adapter(
+        self, signer: ApiKeySigner, *, purpose: Purpose, may_send: Callable[[], bool] = always
+    ) -> VenueAdapter:
+        """Join this venue and a signer for the life of one run, preview or check.
+
+        `may_send` is asked right before each call is signed; where it says no, nothing is sent.
+        """
         ...
 
 

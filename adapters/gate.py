@@ -172,7 +172,8 @@ class Gate:
                 # Where the address has no room for one, it has none for anybody behind either.
                 wait_s = self._pacer.wait_s(now, (self._address,), waiter.priority)
                 has_room = wait_s <= 0
-                wait_s = max(wait_s, self._pacer.wait_s(now, waiter.windows, waiter.priority))
+                if has_room:
+                    wait_s = self._pacer.wait_s(now, waiter.windows, waiter.priority)
                 if wait_s > 0:
                     soonest = min(soonest, wait_s)
                     blocked.append(head)

@@ -166,6 +166,10 @@ class VenueLink:
         """Make no call to this host until then; others of the venue are called as before."""
         self._shut_until = max(self._shut_until, until)
 
+    def _refuse_if_shut(self) -> None:
+        if self._shut_until > datetime.now(UTC):
+            raise shut_out(self._shut_until)
+
     async def call(self, call: Call, build: Build) -> Reply:
         """Make one call.
 
@@ -175,10 +179,10 @@ class VenueLink:
             VenueOutcomeUnknown: it was sent, or may have been, and no whole answer came.
             VenueReplyInvalid: the answer is larger than `reply_bytes_max`.
         """
-        if self._shut_until > datetime.now(UTC):
-            raise shut_out(self._shut_until)
+        self._refuse_if_shut()
         try:
             async with self.gate.passage(call):
+                self._refuse_if_shut()  # It may have been shut while this call waited for room.
                 request = await build(self.clock.timestamp_ms(time.time() * 1000))
                 return await self._exchange(request)
         except VenueError as error:

@@ -58,7 +58,9 @@ async def test_ban_stands_on_a_card_that_waits(tmp_path: Path):
         product.venue.door.is_on = True
         product.venue.door.banned_until["127.0.0.1"] = time.time() + 600
         await product.type(ALICE, "bybit-mm")
-        said = await product.until(lambda text: "*bybit: BANNED until" in text)
+        said = await product.until(
+            lambda text: "*bybit at 127.0.0.1:" in text and "BANNED until" in text
+        )
         assert "*PENDING*" in said
 
 

@@ -80,7 +80,7 @@ async def test_form_for_a_denial_opens_for_nobody_whose_denial_cannot_count(tmp_
     async with desks.open_product(tmp_path) as product:
         await product.type(ALICE, "all")
         for who, said in (
-            (ALICE, "alice asked for this: somebody else must approve."),
+            (ALICE, "alice asked for this: press Withdraw to take it back."),
             (MALLORY, "mallory is not of our workspace."),
         ):
             assert (await product.press(who, "deny")) == [said]

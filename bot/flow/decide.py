@@ -69,7 +69,7 @@ async def vote(desk: Desk, click: Click, answer: Answer) -> Said:
 
 
 async def refusal(desk: Desk, click: Click) -> Said | None:
-    """Say what is known against a click without asking Slack; None: nothing is.
+    """Say what is known against a denial without asking Slack; None: nothing is.
 
     Raises:
         StoreDown: the database did not answer.
@@ -79,7 +79,12 @@ async def refusal(desk: Desk, click: Click) -> Said | None:
         return refused
     assert request is not None
     objections = _by_signature(desk, request, click)
-    return _refused(request, objections) if objections else None
+    if not objections:
+        return None
+    if objections[0].code == "requester":
+        text = f"{click.name or click.user_id} asked for this: press Withdraw to take it back."
+        return Said(code="requester", text=text, request=request, is_refusal=True)
+    return _refused(request, objections)
 
 
 def _refused(request: Request, objections: Sequence[Reason]) -> Said:
@@ -142,7 +147,8 @@ async def decide(desk: Desk, request_id: str, *, just_read: Actor | None = None)
         match decision.verdict:
             case Verdict.ALLOWED:
                 judged = Judged(request=request, decision=decision, votes=fresh, stood_in=stood_in)
-                if said := await _stale(desk, judged) or await _start(desk, judged):
+                said = await _alone(desk, judged) or await _stale(desk, judged)
+                if said := said or await _start(desk, judged):
                     return said
             case Verdict.DENIED:
                 why = " ".join(reason.text for reason in decision.reasons)
@@ -274,6 +280,25 @@ async def _start(desk: Desk, judged: Judged) -> Said | None:
     desk.changed(request.id)
     text = f"Request {request.id} is running."
     return Said(code="started", text=text, request=started.request)
+
+
+async def _alone(desk: Desk, judged: Judged) -> Said | None:
+    """Read whoever asked again where nobody else decides; None if they may still ask."""
+    if judged.decision.counted:
+        return None
+    request, asker = judged.request, judged.request.requester
+    groups = desks.asker_groups(desk)
+    now = await desk.people.actor(asker.user_id, team_id=asker.team_id, groups=groups)
+    if now.read_at is None:
+        desk.doubt(request.id)
+        text = "Slack cannot say who you are right now: it is tried again for a minute."
+        return Said(code="waiting", text=text, request=request)
+    accounts = [target.for_policy() for target in request.plan.targets]
+    objections = [why for each in accounts for why in evaluate.may_ask(desk.policy, now, each)]
+    if not objections:
+        return None
+    why = objections[0].text
+    return await desks.end(desk, request, to=RequestState.EXPIRED, why=why)
 
 
 async def _stale(desk: Desk, judged: Judged) -> Said | None:

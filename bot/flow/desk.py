@@ -5,9 +5,8 @@ Owns `Desk`, `Click`, `Said` and the end of a request. "No" is a value here, nev
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TypeVar
 
 from bot.domain.event import Event, EventKind, Fact
@@ -15,7 +14,7 @@ from bot.domain.limits import Limits
 from bot.domain.plan import Directory
 from bot.domain.request import Request, RequestState
 from bot.flow.execute import Runner
-from bot.flow.ports import Clock, Journal, People, RequestStore, StoreDown, Venues
+from bot.flow.ports import Bans, Clock, Journal, People, RequestStore, StoreDown, Venues
 from policies import evaluate
 from policies import model as policies
 from policies.model import Actor, Policy
@@ -78,8 +77,8 @@ class Desk:
     """Told the id of every request that changed, so that its messages follow."""
     unsure: dict[str, Unsure] = field(default_factory=dict)
     """Requests whose voters Slack could not vouch for, or whose start the store did not take."""
-    bans: Mapping[str, datetime] = field(default_factory=dict)
-    """Venues that have shut out our address, and until when, as the last tick saw it."""
+    bans: Bans = field(default_factory=dict)
+    """As the last tick saw them."""
     is_resumed: bool = False
     """False until the first tick: a last vote may have died with an earlier process."""
 
@@ -146,13 +145,11 @@ def ended(request: Request) -> Said:
     return Said(code="already", text=text, request=request, is_refusal=True)
 
 
-def bans(desk: Desk) -> dict[str, datetime]:
-    """Return which venues have shut out our address, and until when."""
-    links = {
-        account.venue: desk.venues.venue(account.venue, account.base_url)
-        for account in desk.directory.accounts
-    }
-    return {name: until for name, link in links.items() if (until := link.banned_until)}
+def bans(desk: Desk) -> Bans:
+    """Return which venues have shut out our address, host by host, and until when."""
+    places = {(account.venue, account.base_url) for account in desk.directory.accounts}
+    links = {place: desk.venues.venue(*place) for place in places}
+    return {place: until for place, link in links.items() if (until := link.banned_until)}
 
 
 def asker_groups(desk: Desk) -> frozenset[str]:

@@ -177,7 +177,9 @@ async def run_target(job: Job) -> None:
             is_over = True
         except Exception:
             logger.exception("target.failed")
-            is_over = job.run.stopped.is_set() or _left_s(job) <= 0
+            if _is_dropped():
+                raise asyncio.CancelledError from None
+            is_over = job.run.stopped.is_set() or job.left_s() <= 0
             tell.bug(job, is_final=is_over)
             known = job.sight
             job.sight = verify.Sight(
@@ -186,16 +188,22 @@ async def run_target(job: Job) -> None:
             await _pause(job)
 
 
+def _is_dropped() -> bool:
+    """Tell whether this task was cancelled: a TaskGroup shows an error in it instead (3.11)."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 async def _pause(job: Job) -> None:
     """Wait a while, but not past consent end or a stop."""
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(min(job.means.limits.chase_wait_s, _left_s(job))):
+        async with asyncio.timeout(min(job.means.limits.chase_wait_s, job.left_s())):
             await job.run.stopped.wait()
 
 
 async def _until_ended(job: Job) -> None:
     """Work on the target; at consent end, or when stopped, every call on its way is aborted."""
-    if job.run.stopped.is_set() or _left_s(job) <= 0:
+    if job.run.stopped.is_set() or job.left_s() <= 0:
         return
     async with asyncio.TaskGroup() as group:
         work = group.create_task(_pursue(job))
@@ -211,20 +219,8 @@ async def _stopped(job: Job) -> None:
     await job.run.stopped.wait()
 
 
-def _left_s(job: Job) -> float:
-    """Return the seconds of consent that are left on the clock that is further on.
-
-    A machine that slept has a monotonic clock that stood still; one whose wall clock was set back
-    has a wall clock that would let us go on.
-    """
-    run, clock = job.run, job.means.clock
-    assert run.request.consent_ends_at is not None
-    wall_s = (run.request.consent_ends_at - clock.now()).total_seconds()
-    return min(run.consent_end - clock.monotonic(), wall_s)
-
-
 async def _consent_ended(job: Job) -> None:
-    while (left_s := _left_s(job)) > 0:  # noqa: ASYNC110 — a clock that jumps announces nothing
+    while (left_s := job.left_s()) > 0:  # noqa: ASYNC110 — a clock that jumps announces nothing
         await asyncio.sleep(min(left_s, job.means.limits.tick_s))
 
 

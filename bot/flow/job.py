@@ -63,6 +63,21 @@ class Job:
     trouble: tuple[str, str] = ("", "")
     """Cause and remedy of what keeps this process from the venue."""
 
+    def left_s(self) -> float:
+        """Return the seconds of consent that are left on the clock that is further on.
+
+        A machine that slept has a monotonic clock that stood still; one whose wall clock was set
+        back has a wall clock that would let us go on.
+        """
+        run, clock = self.run, self.means.clock
+        assert run.request.consent_ends_at is not None
+        wall_s = (run.request.consent_ends_at - clock.now()).total_seconds()
+        return min(run.consent_end - clock.monotonic(), wall_s)
+
+    def may_send(self) -> bool:
+        """Tell whether consent holds; asked before every call, for a machine may have slept."""
+        return self.left_s() > 0
+
     @property
     def was_flat(self) -> bool:
         """Tell whether the verdict that was told last is FLAT."""

@@ -6,7 +6,7 @@ values that cross them. Never implements one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -18,6 +18,9 @@ from bot.domain.event import Event
 from bot.domain.request import Count, Request, RequestState
 from bot.domain.result import TargetStatus
 from policies.model import Actor, Vote
+
+Bans = Mapping[tuple[str, str], datetime]
+"""(venue, base URL) -> until when it has shut out our address."""
 
 
 class Clock(Protocol):

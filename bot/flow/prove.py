@@ -35,7 +35,8 @@ async def adapter_of(job: Job) -> VenueAdapter | None:
     while True:
         try:
             venue = _venue(job)
-            adapter = venue.adapter(await _signer(job, venue), purpose=Purpose.RUN)
+            signer = await _signer(job, venue)
+            adapter = venue.adapter(signer, purpose=Purpose.RUN, may_send=job.may_send)
             if not any(job.trouble):
                 job.trouble = (f"{job.target.venue} has not said yet whose key this is", "")
             facts = await adapter.check()

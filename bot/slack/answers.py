@@ -1,12 +1,11 @@
-"""Answers to one person: status, the policy, a dry run, the denial's form.
+"""Answers to one person: status, the policy, a dry run.
 
 Owns what these say. Reads the store, decides nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from adapters.contract import Protective
 from bot.domain import result as results
@@ -80,29 +79,3 @@ async def count(desk: Desk, previewer: Previewer, request: Request) -> None:
         notes += [reason.text for reason in reasons]
     if await desk.store.counted(request.id, counts, notes=notes) is not None:
         desk.changed(request.id)
-
-
-def deny_form(callback_id: str, metadata: str, request_id: str) -> dict[str, Any]:
-    """Draw the form that asks for a denial's reason."""
-    return {
-        "type": "modal",
-        "callback_id": callback_id,
-        "private_metadata": metadata,
-        "title": {"type": "plain_text", "text": f"Deny {request_id}"},
-        "submit": {"type": "plain_text", "text": "Deny"},
-        "close": {"type": "plain_text", "text": "Go back"},
-        "blocks": [
-            {
-                "type": "input",
-                "block_id": "why",
-                "label": {"type": "plain_text", "text": "Why? Everybody in the channel reads it."},
-                "element": {"type": "plain_text_input", "action_id": "reason", "max_length": 500},
-            }
-        ],
-    }
-
-
-def form_reason(view: Mapping[str, Any]) -> str:
-    """Return what was typed into the form, or an empty string."""
-    values = (view.get("state") or {}).get("values") or {}
-    return str(((values.get("why") or {}).get("reason") or {}).get("value") or "")

@@ -7,14 +7,16 @@ with room to spare; outside text is escaped and cut before it gets in.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from urllib.parse import urlsplit
 
 from bot.domain import result as results
 from bot.domain.plan import Target
 from bot.domain.request import Request, RequestState
 from bot.domain.result import Outcome, TargetStatus
+from bot.flow.ports import Bans
 from bot.slack import counted, text, verdicts, votes
 from bot.slack.parts import (
     SECTION_MAX,
@@ -50,8 +52,7 @@ class CardView:
     """Person ids whose approvals counted at the start; None: it has not started, or not known."""
     chain_head: str = ""
     """Hash of the event that ended the request; empty while it is open."""
-    bans: Mapping[str, datetime] = field(default_factory=dict)
-    """Venues that have shut out our address, and until when."""
+    bans: Bans = field(default_factory=dict)
     now: datetime
 
 
@@ -189,12 +190,13 @@ def _bans(view: CardView) -> list[str]:
     """Say which venues of a request listen to nobody at our address, while it is open."""
     if view.request.state.is_final:
         return []
-    asked = dict.fromkeys(target.venue for target in view.request.plan.targets)
+    asked = dict.fromkeys((each.venue, each.base_url) for each in view.request.plan.targets)
     return [
-        f"*{text.escape(venue)}: BANNED until {view.bans[venue]:%H:%M} UTC*: "
-        "it has shut out our address; nothing can be cancelled or read there until then"
-        for venue in asked
-        if venue in view.bans
+        f"*{text.escape(f'{place[0]} at {urlsplit(place[1]).netloc}')}: BANNED until "
+        f"{view.bans[place]:%H:%M} UTC*: it has shut out our address; nothing can be cancelled or "
+        "read there until then"
+        for place in asked
+        if place in view.bans
     ]
 
 

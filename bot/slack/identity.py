@@ -104,7 +104,7 @@ class SlackPeople:
         """
         if known := self._outside(user_id, groups):
             return _from(known, team_id)
-        glimpse = _Glimpse()
+        glimpse, began = _Glimpse(), self.clock.now()
         try:
             async with asyncio.timeout(self.call_s):
                 await self._look(user_id, groups, glimpse)
@@ -116,7 +116,8 @@ class SlackPeople:
             logger.warning("actor.unknown", extra={"user_id": user_id, "why": why})
             return Actor(user_id=user_id, person_id=user_id, name=user_id, team_id=team_id)
         member_of = frozenset(name for name, is_in in glimpse.member_of.items() if is_in)
-        found = replace(glimpse.actor, groups=member_of)
+        # News that came while it was read may contradict it.
+        found = replace(glimpse.actor, groups=member_of, read_at=began)
         self.seen[user_id] = (self.clock.monotonic(), found)
         self.unknown.discard(user_id)
         return _from(found, team_id)

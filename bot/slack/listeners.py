@@ -10,11 +10,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, assert_never
 
 from slack_bolt.async_app import AsyncApp
-from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain import command as commands
@@ -26,7 +25,8 @@ from bot.flow import desk as desks
 from bot.flow.desk import Click, Desk, Said
 from bot.flow.ports import StoreDown
 from bot.flow.preview import Previewer
-from bot.slack import answers, blocks, connection, payload
+from bot.slack import answers, blocks, connection, form, payload
+from bot.slack.form import Form
 from bot.slack.identity import SlackPeople
 from bot.slack.parts import Message
 from bot.slack.payload import Body
@@ -37,9 +37,6 @@ from policies.model import Actor, Answer
 logger = logging.getLogger(__name__)
 
 Ack = Callable[..., Awaitable[None]]
-FORM_S, FORM_TRIES, FORM_PAUSE_S = 0.8, 3, 0.2
-"""Seconds that Slack has to open the form for a denial's reason, how often it is asked, and the
-pause between: the trigger lives for 3 s, and works once."""
 POSTED_S = 3.0
 """How long whoever asked waits for the link to the card; then the channel is named."""
 FORM = "deny_reason"
@@ -59,6 +56,8 @@ class Counter:
     incident_channel: str
     channels: frozenset[str]
     """Further channels in which a card may stand."""
+    formless: set[tuple[str, str]] = field(default_factory=set)
+    """(request, person): whose next Deny needs no form: nobody knows what became of theirs."""
 
 
 def register(app: AsyncApp, counter: Counter) -> None:
@@ -127,12 +126,13 @@ async def _command(counter: Counter, body: Body) -> Message | None:
     if body.get("team_id") != counter.team_id:
         return blocks.plain("This command came from another workspace.", "Use it in ours.")
     typed = commands.parse(str(body.get("text") or ""), chars_max=desk.limits.command_chars_max)
-    if isinstance(typed, Cancel):
-        return await (_dry_run if typed.is_dry_run else _ask)(counter, body, typed)
-    if isinstance(typed, Withdraw):
-        return _said(await decide.withdraw(desk, payload.as_click(body, typed.request_id)))
     if isinstance(typed, Help):
         return blocks.plain_lines(commands.usage())
+    if isinstance(typed, Withdraw):
+        said = await decide.withdraw(desk, payload.as_click(body, typed.request_id))
+        return (await _untold(counter, body) if said.is_refusal else None) or _said(said)
+    if isinstance(typed, Cancel):
+        return await (_dry_run if typed.is_dry_run else _ask)(counter, body, typed)
     return await _untold(counter, body) or await _tell(counter, typed)
 
 
@@ -159,6 +159,18 @@ async def _asker(counter: Counter, body: Body, *, groups: frozenset[str] | None 
     return await counter.people.asker(
         payload.user_id(body), team_id=payload.team_id(body), groups=wanted
     )
+
+
+def _no_asker(counter: Counter, asker: Actor) -> Message | None:
+    """Refuse whoever is not one of ours before any word of theirs is looked up."""
+    if asker.read_at is None:
+        return blocks.plain(
+            "Slack cannot say who you are right now, so nothing was asked for.",
+            "Try again in a moment.",
+        )
+    if reasons := evaluate.standing(counter.desk.policy, asker):
+        return blocks.plain(reasons[0].text, "Ask one of the desk.")
+    return None
 
 
 async def _tell(counter: Counter, typed: Status | Show | PolicyText) -> Message:
@@ -194,6 +206,8 @@ async def _ask(counter: Counter, body: Body, typed: Cancel) -> Message:
     """Store a request for what was typed, and count its orders while the card goes up."""
     desk = counter.desk
     requester = await _asker(counter, body)
+    if stranger := _no_asker(counter, requester):
+        return stranger
     said = await ask.submit(
         desk,
         typed,
@@ -231,6 +245,8 @@ async def _dry_run(counter: Counter, body: Body, typed: Cancel) -> Message:
     """Count what would be cancelled; only who may ask may look."""
     desk = counter.desk
     requester = await _asker(counter, body)
+    if stranger := _no_asker(counter, requester):
+        return stranger
     plan = await ask.resolve(desk, typed, requester)
     return answers.dry_run(plan, await counter.previewer.count(plan))
 
@@ -283,35 +299,30 @@ async def _approve(counter: Counter, _: Body, click: Click) -> Message | None:
 
 
 async def _deny(counter: Counter, body: Body, click: Click) -> Message | None:
-    """Ask for the reason; if Slack is out of order, deny without one, but do deny.
+    """Ask for the reason; if Slack will not, deny without one, but do deny.
 
-    A trigger that is too old tells of a click long ago; one that is used up, of a form that is open
-    although Slack's reply was lost, or the click redelivered: no denial.
+    Where nobody knows whether the form is open, the second press denies without it.
     """
     if refused := await decide.refusal(counter.desk, click):
         return _said(refused)
+    person = (click.request_id, click.user_id)
+    if person in counter.formless:
+        counter.formless.discard(person)
+        return _said(await decide.vote(counter.desk, click, Answer.DENY))
     place = payload.channel(body) or counter.incident_channel
-    form = answers.deny_form(FORM, f"{click.request_id}:{click.digest}:{place}", click.request_id)
-    for _ in range(FORM_TRIES):
-        word = await _refusal_of_form(counter, str(body.get("trigger_id")), form)
-        if word is None or "exchanged" in word:
+    metadata = f"{click.request_id}:{click.digest}:{place}"
+    view = form.deny_form(FORM, metadata, click.request_id)
+    match await form.opened(counter.client, str(body.get("trigger_id")), view):
+        case Form.OPEN:
             return None
-        if "expired" in word:
+        case Form.LATE:
             return blocks.plain("Slack's time for the form had run out.", "Press Deny once more.")
-        await asyncio.sleep(FORM_PAUSE_S)
-    return _said(await decide.vote(counter.desk, click, Answer.DENY))
-
-
-async def _refusal_of_form(counter: Counter, trigger: str, form: dict[str, Any]) -> str | None:
-    """Ask Slack once to open a form; return its word or what went wrong, None if it is open."""
-    try:
-        async with asyncio.timeout(FORM_S):
-            await counter.client.api_call("views.open", json={"trigger_id": trigger, "view": form})
-    except connection.UNREADABLE as error:
-        word = connection.word_of(error) if isinstance(error, SlackApiError) else ""
-        logger.warning("form.lost", extra={"why": word or type(error).__name__})
-        return word
-    return None
+        case Form.UNKNOWN:
+            counter.formless.add(person)
+            said = "Slack did not say whether it opened the form for your reason."
+            return blocks.plain(said, "If you see none, press Deny once more: it denies at once.")
+        case Form.REFUSED:
+            return _said(await decide.vote(counter.desk, click, Answer.DENY))
 
 
 async def _form(counter: Counter, body: Body) -> Message:
@@ -321,7 +332,7 @@ async def _form(counter: Counter, body: Body) -> Message:
     click = replace(
         payload.as_click(body, request_id, digest),
         delivery=f"view:{view.get('id')}:{payload.user_id(body)}",
-        reason=answers.form_reason(view)[: commands.REASON_CHARS_MAX],
+        reason=form.reason(view)[: commands.REASON_CHARS_MAX],
     )
     return _said(await decide.vote(counter.desk, click, Answer.DENY))
 

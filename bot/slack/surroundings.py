@@ -5,9 +5,8 @@ Owns the protocols `MessageStore` and `Shown`, and `Surroundings`. Never impleme
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Protocol
 
 from slack_sdk.web.async_client import AsyncWebClient
@@ -15,7 +14,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.domain.message import Place, Sent
 from bot.domain.request import Request
 from bot.domain.result import TargetStatus
-from bot.flow.ports import Clock
+from bot.flow.ports import Bans, Clock
 from policies.model import Decision, Vote
 
 
@@ -79,8 +78,7 @@ class Surroundings:
     workspace_url: str
     judge: Callable[[Request, tuple[Vote, ...]], Decision]
     """Judges votes from snapshots, for display only."""
-    bans: Callable[[], Mapping[str, datetime]]
-    """Venues that have shut out our address, and until when."""
+    bans: Callable[[], Bans]
     pause_s: float = 1.0
     """Least seconds between two passes over one request, and between two posts to a channel."""
     refused_again_s: float = 30.0

@@ -17,6 +17,7 @@ from adapters.contract import (
     Purpose,
     Scope,
     VenueError,
+    VenueNotReached,
     VenueOutcomeUnknown,
     VenueReplyInvalid,
 )
@@ -225,6 +226,21 @@ async def test_a_coin_once_listed_is_kept_on_disk_and_cancelled_after_a_restart(
             adapter = venue.adapter(venue.signer(credentials()), purpose=Purpose.RUN)
             receipts = await adapter.cancel_all(ALL)
             assert "cancel-all linear NEWC" in {r.call for r in receipts}
+
+
+async def test_nothing_is_signed_once_consent_has_ended():
+    async with world() as bybit_world:
+        bybit_world.place("linear:USDT")
+        venue = bybit_world.venue
+        signer = venue.signer(credentials())
+        adapter = venue.adapter(signer, purpose=Purpose.RUN, may_send=lambda: False)
+        calls = len(bybit_world.simulated.log)
+        errors = [receipt.error for receipt in await adapter.cancel_all(ALL)]
+        assert {type(error) for error in errors} == {VenueNotReached}
+        assert {str(error) for error in errors} == {"consent has ended: nothing is sent any more"}
+        with pytest.raises(VenueNotReached):
+            await adapter.check()
+        assert len(bybit_world.simulated.log) == calls
 
 
 async def test_a_broken_file_of_instruments_is_as_good_as_none(tmp_path: Path):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from adapters import bybit
 from adapters.bybit_codes import Forbidden
-from adapters.contract import Scope, VenueBanned, VenueNotReached, VenueRefused
+from adapters.contract import Scope, VenueBanned, VenueError, VenueNotReached, VenueRefused
 from bot.sandbox.venues.exchange import Answer, Request
 from bot.sandbox.venues.faults import Wrong
 from tests.adapters.bybit_world import failure, world
@@ -91,6 +92,39 @@ async def test_the_time_is_asked_once_for_all_calls_that_are_forbidden():
         assert asked.count(TIME) == 1
         await bybit_world.adapter.cancel_all(ALL)
         assert asked.count(TIME) == 1
+
+
+async def test_a_ban_without_words_is_found_by_public_calls_too():
+    async with world() as bybit_world:
+        bybit_world.answer("/", 403, PAGE_403)
+        with pytest.raises(VenueError):
+            await bybit_world.relist()
+        assert bybit_world.venue.banned_until is not None
+
+
+async def test_a_clock_that_hangs_holds_nobody_up_for_long():
+    async with world() as bybit_world:
+        bybit_world.answer("/v5/order", 403, PAGE_403)
+        bybit_world.fail(Wrong.HANG, TIME)
+        began = time.monotonic()
+        await bybit_world.adapter.cancel_all(ALL)
+        reading = await bybit_world.adapter.open_orders(ALL, pages_max=1)
+        assert time.monotonic() - began < 6
+        assert Forbidden in {type(u.error) for u in reading.unread}
+
+
+async def test_whoever_waits_for_room_is_not_sent_once_the_host_is_shut():
+    async with world() as bybit_world:
+        link, gate = bybit_world.venue.link, bybit_world.venue.link.gate
+        await bybit_world.adapter.check()
+        calls = len(bybit_world.simulated.log)
+        gate.throttled(bybit.ADDRESS, 0.5)
+        async with asyncio.TaskGroup() as group:
+            waiting = group.create_task(bybit_world.adapter.cancel_all(ALL))
+            await asyncio.sleep(0.1)
+            link.shut(datetime.now(UTC) + timedelta(minutes=10))
+        assert {type(receipt.error) for receipt in waiting.result()} == {VenueBanned}
+        assert len(bybit_world.simulated.log) == calls
 
 
 async def test_a_clock_that_tells_nothing_leaves_a_forbidden_call_forbidden():

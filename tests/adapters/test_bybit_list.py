@@ -63,6 +63,16 @@ async def test_an_old_list_does_not_vouch_for_being_all_of_the_settle_coins(
         assert [str(each.error) for each in reading.unread] == ([] if is_clean else [said])
 
 
+async def test_a_symbol_that_an_old_list_lacks_is_read_by_itself():
+    async with world() as bybit_world:
+        lister = bybit_world.venue.lister
+        lister.listing = replace(lister.listing, linear_at=datetime.now(UTC) - timedelta(days=2))
+        bybit_world.place("linear:USDT", symbol="FOOEUR", settle="EUR")
+        scope = Scope(symbols=("FOOEUR",))
+        reading = await bybit_world.adapter.open_orders(scope, pages_max=1)
+        assert [order.symbol for order in reading.orders] == ["FOOEUR"]
+
+
 async def test_a_list_that_is_kept_remembers_how_old_it_is(tmp_path: Path):
     async with world(state_dir=tmp_path) as bybit_world:
         lister = bybit_world.venue.lister
@@ -172,7 +182,7 @@ def lived(error: Exception, *, for_s: float, wanted_at: float | None = None) -> 
             link=line,
             settings=bybit.BybitSettings(),
             timekeeper=Timekeeper(link=line),
-            lister=Lister(link=line, path=None, listing=Listing()),
+            lister=Lister(timekeeper=Timekeeper(link=line), path=None, listing=Listing()),
         )
         if wanted_at is not None:
             asyncio.get_running_loop().call_later(wanted_at, venue.lister.wanted.set)

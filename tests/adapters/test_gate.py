@@ -164,6 +164,25 @@ def test_a_held_window_waits_as_long_as_the_venue_says():
     clock.run(main())
 
 
+def test_whoever_waits_for_its_own_window_delays_nobody_once_the_address_is_free_again():
+    async def main() -> None:
+        gate = Gate(Window(name="address", calls=5, per_s=5.0))
+        slow = Window(name="slow", calls=1, per_s=20.0)
+        order: list[str] = []
+        async with asyncio.TaskGroup() as group:
+            for name in ("slow", "a", "b", "c"):  # All that the address allows in five seconds.
+                window = slow if name == "slow" else Window(name=name, calls=10, per_s=1.0)
+                group.create_task(pass_through(gate, call(name, window), order))
+            await asyncio.sleep(0.01)
+            group.create_task(pass_through(gate, call("slow again", slow), order))
+            last = group.create_task(pass_through(gate, call("last", MUCH), order))
+            await last
+            assert now() == pytest.approx(5.0, abs=0.1)
+        assert order[-1] == "slow again"
+
+    clock.run(main())
+
+
 def cpu_s(accounts: int) -> float:
     """CPU seconds until every call of so many accounts has left, 17 endpoint classes each."""
 

@@ -19,6 +19,8 @@ from adapters.contract import (
     Unread,
     VenueAuthRefused,
     VenueError,
+    VenueNotReached,
+    always,
 )
 from bot.flow.ports import Clock
 
@@ -67,13 +69,19 @@ class Book:
     cancelled_ids: list[str] = field(default_factory=list)
 
 
+OVER = VenueNotReached(user_message="consent has ended: nothing is sent any more")
+
+
 @dataclass
 class FakeAdapter:
     book: Book
+    may_send: Callable[[], bool] = always
     capabilities: Capabilities = CAPABILITIES
 
     async def cancel_all(self, scope: Scope) -> tuple[Receipt, ...]:
         book = self.book
+        if not self.may_send():
+            return (Receipt(order_class=LINEAR, call="cancel-all linear", error=OVER),)
         book.rounds += 1
         await self._call("cancel_all")
         book.on_cancel(book.rounds)
@@ -95,6 +103,8 @@ class FakeAdapter:
         )
 
     async def cancel_orders(self, orders: Sequence[OpenOrder]) -> tuple[Receipt, ...]:
+        if not self.may_send():
+            return tuple(Receipt(order_class=LINEAR, call="cancel", error=OVER) for _ in orders)
         await self._call("cancel_orders")
         ids = [o.order_id for o in orders]
         self.book.cancelled_ids += ids
@@ -104,6 +114,8 @@ class FakeAdapter:
 
     async def open_orders(self, scope: Scope, *, pages_max: int) -> Reading:
         book = self.book
+        if not self.may_send():
+            return Reading(unread=(Unread(order_class=LINEAR, error=OVER),))
         book.readings += 1
         book.on_read(book.readings)
         await self._call("open_orders")
@@ -114,6 +126,8 @@ class FakeAdapter:
         return Reading(orders=tuple(book.orders[:shown]), has_more=has_more)
 
     async def check(self) -> KeyFacts:
+        if not self.may_send():
+            raise OVER
         await self._call("check")
         if self.book.check_error is not None:
             raise self.book.check_error
@@ -153,6 +167,8 @@ class FakeVenue:
             raise VenueAuthRefused(user_message="the document lacks api_key")
         return FakeSigner(api_key=secret.get_secret_value())
 
-    def adapter(self, signer: object, *, purpose: Purpose) -> FakeAdapter:
+    def adapter(
+        self, signer: object, *, purpose: Purpose, may_send: Callable[[], bool] = always
+    ) -> FakeAdapter:
         assert isinstance(signer, FakeSigner)
-        return FakeAdapter(self.books[signer.api_key])
+        return FakeAdapter(self.books[signer.api_key], may_send)

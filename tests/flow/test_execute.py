@@ -4,6 +4,8 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from adapters.contract import VenueAuthRefused, VenueOutcomeUnknown
 from bot.domain.errors import SecretError
 from bot.domain.request import Request
@@ -149,6 +151,20 @@ def test_machine_that_slept_past_consent_end_sends_nothing_when_it_wakes():
     scene = play(make, until_s=700)
     assert max(at for at, _ in scene.books["a"].log) <= 100.0 + scene.limits.tick_s
     assert scene.last("a").is_final
+
+
+@pytest.mark.parametrize("offset", [n * 0.05 for n in range(40)])
+def test_whenever_a_machine_wakes_no_round_leaves_after_consent_end(offset: float):
+    """Its clocks are looked at before every call, not only twice a second."""
+
+    def make(scene: Scene) -> Request:
+        scene.book("a", "1").stuck.add("1")
+        scene.during_at = 101.5 + offset
+        scene.during = lambda _: setattr(scene.clock, "skew_s", 1200.0)
+        return request(target("a"), consent_s=600.0)
+
+    scene = play(make, until_s=130)
+    assert max(at for at, _ in scene.books["a"].log) <= 101.5 + offset
 
 
 def test_wall_clock_that_is_set_back_prolongs_no_consent():

@@ -3,6 +3,8 @@
 import asyncio
 from dataclasses import replace
 
+from pydantic import SecretStr
+
 from adapters.contract import VenueOutcomeUnknown
 from bot.domain.errors import SecretError
 from bot.domain.event import EventKind
@@ -262,6 +264,26 @@ def test_target_whose_lease_is_lost_is_let_go_without_a_verdict():
     scene = again(act, stuck=True)
     assert max(at for at, _ in scene.books["a"].log) <= 5.0
     assert not scene.last("a").is_final
+
+
+def test_target_that_is_let_go_of_is_not_begun_anew_though_its_clean_up_breaks():
+    """On Python 3.11 a TaskGroup that holds an error shows that, and not that it was cancelled."""
+
+    async def act(scene: Scene, runner: Runner, running: Request) -> None:
+        async def break_down(path: str) -> SecretStr:
+            try:
+                await asyncio.sleep(3600)
+            finally:
+                raise RuntimeError(f"a bug in the clean-up of {path}")
+
+        scene.keys.read = break_down  # type: ignore[method-assign]
+        stale(runner, running)
+        await asyncio.sleep(1)
+        runner.take(running, waiting(*running.plan.targets), {})
+        await asyncio.sleep(30)
+        assert runner._tasks == set()
+
+    assert again(act).journal.kinds("a") == []
 
 
 def test_target_whose_lease_went_round_is_begun_again_under_the_new_one():

@@ -93,15 +93,16 @@ def test_running_card_offers_to_stop_the_chase_only_once_something_rests():
 
 @pytest.mark.parametrize("state", [RequestState.PENDING, RequestState.RUNNING])
 def test_open_card_says_until_when_its_venue_has_shut_us_out(state: RequestState):
-    bans = {"bybit": EPOCH.replace(hour=3, minute=24), "paper": EPOCH}
+    until = EPOCH.replace(hour=3, minute=24)
+    bans = {("bybit", "http://venue"): until, ("bybit", "http://other"): EPOCH}
     message = card(request(state=state), bans=bans)
-    assert "*bybit: BANNED until 03:24 UTC*" in message.text
-    assert "*bybit: BANNED until 03:24 UTC*" in whole(message)
-    assert "paper" not in message.text
+    assert "*bybit at venue: BANNED until 03:24 UTC*" in message.text
+    assert "*bybit at venue: BANNED until 03:24 UTC*" in whole(message)
+    assert message.text.count("BANNED") == 1
 
 
 def test_final_card_says_no_ban_that_may_have_ended():
-    final = card(request(state=RequestState.FINISHED), bans={"bybit": EPOCH})
+    final = card(request(state=RequestState.FINISHED), bans={("bybit", "http://venue"): EPOCH})
     assert "BANNED" not in final.text
 
 
