@@ -41,8 +41,8 @@ logger = logging.getLogger(__name__)
 
 CLOCK_WAIT_S = 1.0
 """No call waits longer than this for the clock: Bybit judges the timestamp, not we."""
-ASKED_S = 1.0
-"""How long an address that was not found banned counts as not banned."""
+UNDECIDED_S = 1.0
+"""How long a call that is forbidden asks no more, after the clock gave no answer."""
 CLOCK_AGAIN_S = 10.0
 """How long a failed measurement is not tried again."""
 
@@ -55,8 +55,8 @@ class Timekeeper:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     failed_at: float = float("-inf")
     doubting: asyncio.Lock = field(default_factory=asyncio.Lock)
-    asked_at: float = float("-inf")
-    """When Bybit was last asked for the time because a call was forbidden, and it was no ban."""
+    undecided_at: float = float("-inf")
+    """Until when nobody asks again, because Bybit would not say: loop time."""
 
     async def fresh(self) -> None:
         """Measure if the last measurement is stale; a failure is tolerated and not repeated soon.
@@ -80,32 +80,39 @@ class Timekeeper:
         self.link.clock.is_stale = True
         await self.fresh()
 
-    async def ban_or(self, error: Forbidden) -> VenueError:
-        """Tell a ban of our address from a call that is merely forbidden: a ban forbids the time.
+    async def ban_or(self, error: Forbidden, *, sent_at: float) -> VenueError:
+        """Tell a ban of our address from a call that is merely forbidden: a ban forbids all calls.
 
-        What the page does not call a ban shuts this host alone: an address that is banned in truth
-        is told so by the others, and a firewall before one host must not silence them.
+        So it is none if any call was answered since this one was sent, and perhaps one if Bybit
+        will not even tell the time. What the page does not call a ban shuts this host alone: an
+        address that is banned in truth is told so by the others.
+
+        Args:
+            error: what the call met.
+            sent_at: loop time before it was sent.
 
         Returns:
-            What the call met in truth.
+            What it met in truth.
         """
         async with self.doubting:
             if (until := self.link.banned_until) is not None:
                 return gates.shut_out(until)
-            if asyncio.get_running_loop().time() - self.asked_at < ASKED_S:
+            if sent_at <= max(self.link.allowed_at, self.undecided_at):
                 return error
             try:
                 async with asyncio.timeout(CLOCK_WAIT_S):
                     await self._measure()
             except Forbidden:
+                if sent_at <= self.link.allowed_at:
+                    return error
                 ban = codes.banned(error.venue_code, datetime.now(UTC))
                 self.link.shut(ban.until)
                 return ban
             except VenueBanned as ban:
                 return ban
             except (VenueError, TimeoutError):
+                self.undecided_at = asyncio.get_running_loop().time() + UNDECIDED_S
                 logger.warning("ban.undecided", extra={"venue": "bybit"})
-            self.asked_at = asyncio.get_running_loop().time()
             return error
 
     def _is_due(self) -> bool:
@@ -138,12 +145,12 @@ async def ask_public(timekeeper: Timekeeper, ask: Ask) -> object:
     async def build(_: int) -> WireRequest:
         return WireRequest(method=ask.method, path=ask.path, query=ask.query)
 
-    link = timekeeper.link
+    link, sent_at = timekeeper.link, asyncio.get_running_loop().time()
     reply = await link.call(Call(name=ask.name, windows=(), priority=Priority.OTHER), build)
     try:
         return _result(ask, _judged(link, reply, api_key=""))
     except Forbidden as error:
-        raise await timekeeper.ban_or(error) from None
+        raise await timekeeper.ban_or(error, sent_at=sent_at) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +202,7 @@ class Caller:
             windows=self._windows(ask),
             priority=priority if self.purpose is Purpose.RUN else Priority.OTHER,
         )
+        sent_at = asyncio.get_running_loop().time()
         reply = await self.link.call(call, self._signed(ask))
         self._follow(ask, reply)
         try:
@@ -203,7 +211,7 @@ class Caller:
             self.throttled(ask, error)
             raise
         except Forbidden as error:
-            raise await self.timekeeper.ban_or(error) from None
+            raise await self.timekeeper.ban_or(error, sent_at=sent_at) from None
         except VenueAuthRefused as error:
             if error.is_clock:
                 self.link.clock.is_stale = True

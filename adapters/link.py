@@ -21,6 +21,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -154,21 +155,26 @@ class VenueLink:
         self._session = session
         self._connector = connector
         self._limits = limits
-        self._shut_until = datetime.min.replace(tzinfo=UTC)
+        self._shut: tuple[float, datetime] | None = None
+        """Until when no call is made, as loop time and as told."""
+        self.allowed_at = float("-inf")
+        """Loop time of the last answer that was not HTTP 403: then nobody was banned."""
 
     @property
     def banned_until(self) -> datetime | None:
         """Until when the venue, or this host of it, has shut us out; None if it has not."""
-        shut = self._shut_until if self._shut_until > datetime.now(UTC) else None
+        is_shut = self._shut is not None and asyncio.get_running_loop().time() < self._shut[0]
+        shut = self._shut[1] if self._shut is not None and is_shut else None
         return max(filter(None, (shut, self.gate.banned_until)), default=None)
 
     def shut(self, until: datetime) -> None:
         """Make no call to this host until then; others of the venue are called as before."""
-        self._shut_until = max(self._shut_until, until)
+        left_s = (until - datetime.now(UTC)).total_seconds()
+        self._shut = (asyncio.get_running_loop().time() + left_s, until)
 
     def _refuse_if_shut(self) -> None:
-        if self._shut_until > datetime.now(UTC):
-            raise shut_out(self._shut_until)
+        if self._shut is not None and asyncio.get_running_loop().time() < self._shut[0]:
+            raise shut_out(self._shut[1])
 
     async def call(self, call: Call, build: Build) -> Reply:
         """Make one call.
@@ -184,10 +190,13 @@ class VenueLink:
             async with self.gate.passage(call):
                 self._refuse_if_shut()  # It may have been shut while this call waited for room.
                 request = await build(self.clock.timestamp_ms(time.time() * 1000))
-                return await self._exchange(request)
+                reply = await self._exchange(request)
         except VenueError as error:
             logger.info("call.failed", extra={"call": call.name, "code": error.code})
             raise
+        if reply.status != HTTPStatus.FORBIDDEN:
+            self.allowed_at = asyncio.get_running_loop().time()
+        return reply
 
     async def _exchange(self, request: WireRequest) -> Reply:
         """Send the bytes and read the whole answer.

@@ -45,6 +45,8 @@ class VenueKind:
     capabilities: Capabilities
     uid: re.Pattern[str]
     """What the venue's own name of an account looks like."""
+    is_key_of_one_account: bool
+    """Two accounts cannot share a key."""
     uid_means: str
     """The same in words, and where the venue shows it."""
 
@@ -55,6 +57,7 @@ VENUES: Mapping[str, VenueKind] = {
         settings=bybit.BybitSettings,
         address=bybit.ADDRESS,
         capabilities=bybit_adapter.CAPABILITIES,
+        is_key_of_one_account=True,
         uid=re.compile(r"[0-9]{1,20}"),
         uid_means="its digits, as Bybit shows them as UID on the account's page",
     ),

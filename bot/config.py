@@ -272,12 +272,8 @@ def _accounts(
                 user_message=f"{where} stands twice.", remedy="Give each account its own name."
             )
         entry, found = _account(part, where)
-        twin = next((one.name for one in entries if _is_same(one, entry)), None)
-        if twin:
-            raise ConfigError(
-                user_message=f"{where} is the account that {twin} is: one UID at one address.",
-                remedy="Leave one of them out, or mend the uid.",
-            )
+        for before in entries:
+            _check_pair(before, entry, where)
         place = (entry.venue, entry.base_url)
         if settings.setdefault(place, found) != found:
             raise ConfigError(
@@ -288,8 +284,20 @@ def _accounts(
     return tuple(entries), settings
 
 
-def _is_same(one: AccountEntry, other: AccountEntry) -> bool:
-    return (one.venue, one.base_url, one.uid) == (other.venue, other.base_url, other.uid)
+def _check_pair(before: AccountEntry, entry: AccountEntry, where: str) -> None:
+    """Refuse two accounts that cannot both be what they say."""
+    if before.venue != entry.venue:
+        return
+    if (before.base_url, before.uid) == (entry.base_url, entry.uid):
+        raise ConfigError(
+            user_message=f"{where} is the account that {before.name} is: one UID at one address.",
+            remedy="Leave one of them out, or mend the uid.",
+        )
+    if before.key == entry.key and registry.venues()[entry.venue].is_key_of_one_account:
+        raise ConfigError(
+            user_message=f"{where} has the key of {before.name}, and a key there is of one UID.",
+            remedy="Seal a key of its own, or mend the name.",
+        )
 
 
 def _account(part: AccountPart, where: str) -> tuple[AccountEntry, Any]:

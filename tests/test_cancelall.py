@@ -219,7 +219,7 @@ async def test_button_of_another_message_or_another_plan_does_nothing(tmp_path: 
         before = len(product.slack.ephemerals(BOB))
         await product.people.click(BOB, INCIDENT, draft.ts, "approve")
         assert (await product.answer(BOB, before)) == [
-            "This is not the live card of that request. Use the buttons of the newest card."
+            "This is not the live card of that request. See its card."
         ]
         assert product.left() == 117
 

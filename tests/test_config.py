@@ -199,6 +199,10 @@ WRONG = {
         "Write its digits, as Bybit shows them as UID on the account's page."
     ): changed('"1234567"', '"market maker"'),
     (
+        "config.toml: account bybit-hedge has the key of bybit-mm, and a key there is of one UID. "
+        "Seal a key of its own, or mend the name."
+    ): CONFIG + ANOTHER.replace("venues/bybit-hedge", "venues/bybit-mm"),
+    (
         "config.toml: account bybit-hedge is the account that bybit-mm is: one UID at one address. "
         "Leave one of them out, or mend the uid."
     ): CONFIG + ANOTHER.replace("7654321", "1234567"),

@@ -87,6 +87,55 @@ async def test_form_for_a_denial_opens_for_nobody_whose_denial_cannot_count(tmp_
             assert product.slack.modals.on_screen(who) is None
 
 
+@pytest.mark.parametrize("slow_s", [0.9, 1.8])
+async def test_form_that_opens_slowly_is_no_denial(tmp_path: Path, slow_s: float):
+    async with desks.open_product(tmp_path) as product:
+        await product.type(ALICE, "all")
+        card = await product.card()
+        product.world.traffic.add("views.open", faults.delayed(slow_s))
+        await product.people.click(BOB, INCIDENT, card.ts, "deny")
+        await desks.soon(lambda: product.slack.modals.on_screen(BOB) is not None)
+        await asyncio.sleep(slow_s + 0.5)
+        assert "*PENDING*" in (await product.card()).text
+
+
+async def test_deny_whose_form_nobody_saw_counts_at_the_second_press(tmp_path: Path):
+    async with desks.open_product(tmp_path) as product:
+        await product.type(ALICE, "all")
+        product.world.traffic.add("views.open", faults.hang(times=None))
+        (said,) = await product.press(BOB, "deny")
+        assert said == (
+            "Slack did not say whether it opened the form for your reason. "
+            "If you see none, press Deny once more: it denies at once."
+        )
+        assert "*PENDING*" in (await product.card()).text
+        await product.press(BOB, "deny")
+        await product.until(lambda text: "*DENIED*: bob denied it, without a reason." in text)
+
+
+async def test_guests_learn_no_name_by_guessing_at_words(tmp_path: Path):
+    async with desks.open_product(tmp_path) as product:
+        await product.type(ALICE, "all --reason secret")
+        request_id = (await product.card()).text.split("Request ")[1][:5]
+        tries = ("bybit-m", "desk=x", "all", "all --dry-run", f"withdraw {request_id}")
+        for words in tries:
+            assert await product.type(GINA, words) == ["gina is a guest here. Ask one of the desk."]
+        product.world.traffic.add("users.info", faults.server_error(503, times=None))
+        for words in tries:
+            (said,) = await product.type(CAROL, words)
+            assert said.startswith("Slack cannot say who you are right now")
+
+
+async def test_requester_withdraws_though_slack_cannot_name_anybody(tmp_path: Path):
+    async with desks.open_product(tmp_path) as product:
+        await product.type(ALICE, "all")
+        request_id = (await product.card()).text.split("Request ")[1][:5]
+        product.world.traffic.add("users.info", faults.server_error(503, times=None))
+        await product.type(ALICE, f"withdraw {request_id}")
+        text = await product.until(lambda text: "*PENDING*" not in text)
+        assert "*WITHDRAWN*" in text
+
+
 async def test_group_that_was_deleted_disarms_nobody_else(tmp_path: Path):
     """Its members lose their voice, the card says why; everybody else goes on."""
     async with desks.open_product(tmp_path) as product:

@@ -71,7 +71,8 @@ class Runner:
 
     def is_at_work(self, request_id: str) -> bool:
         """Tell whether a target of a run has still to be given its last verdict here."""
-        return request_id in self._runs
+        run = self._runs.get(request_id)
+        return run is not None and bool(run.working)
 
     def stop(self, request_id: str) -> None:
         """End the chase of a run now: calls on their way are aborted, what is known is told."""

@@ -40,6 +40,8 @@ async def tick(desk: Desk) -> None:
         desk.bans = bans
         for request in requests:
             desk.changed(request.id)
+    known, now = {request.id for request in pending}, desk.clock.monotonic()
+    desk.unsure = {id_: it for id_, it in desk.unsure.items() if id_ in known or now < it.until}
     if not desk.is_resumed:
         desk.is_resumed = True
         for request in pending:

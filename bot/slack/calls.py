@@ -23,8 +23,8 @@ TRANSIENT = frozenset({"internal_error", "fatal_error", "service_unavailable", "
 class Later(Exception):
     """Slack did not take it now, or nobody knows; worth another try after `wait_s`."""
 
-    def __init__(self, wait_s: float) -> None:
-        super().__init__(f"again in {wait_s} s")
+    def __init__(self, wait_s: float, why: str) -> None:
+        super().__init__(why)
         self.wait_s = wait_s
 
 
@@ -62,16 +62,17 @@ class Calls:
             return str(reply.get("ts", ""))
         except SlackApiError as error:
             raise self._judged(method, channel, error) from None
-        except connection.UNREADABLE:
-            raise Later(self.pause_s) from None
+        except connection.UNREADABLE as error:
+            raise Later(self.pause_s, type(error).__name__) from None
 
     def _judged(self, method: str, channel: str, error: SlackApiError) -> Exception:
         word = connection.word_of(error)  # Empty too if the body was cut short.
         if connection.is_throttled(error):
             wait_s = connection.retry_after_s(error, otherwise=1.0)
             self.pace.shut(method, channel, until=self.clock.monotonic() + wait_s)
-            return Later(wait_s)
+            return Later(wait_s, "ratelimited")
         is_broken = connection.status_of(error) >= HTTPStatus.INTERNAL_SERVER_ERROR
         if is_broken or not word or word in TRANSIENT:
-            return Later(self.pause_s)
+            why = word or f"HTTP {connection.status_of(error)}"
+            return Later(self.pause_s, why)
         return No(word)

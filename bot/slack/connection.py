@@ -118,7 +118,7 @@ async def open_client(token: str, api_url: str) -> AsyncIterator[AsyncWebClient]
 
 def hook(client: AsyncWebClient, url: str) -> AsyncWebhookClient:
     """Make what answers by a response URL, on the client's session and by its rules."""
-    found = AsyncWebhookClient(url=url, session=client.session)
+    found = AsyncWebhookClient(url=url, session=client.session, retry_handlers=[])
     found.proxy = None
     return found
 

@@ -40,6 +40,8 @@ Ack = Callable[..., Awaitable[None]]
 POSTED_S = 3.0
 """How long whoever asked waits for the link to the card; then the channel is named."""
 FORM = "deny_reason"
+MISSED_S = 24 * 3600.0
+"""How long after its end a card that was deleted is posted anew for whoever asks for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,8 +199,11 @@ async def _show(counter: Counter, request_id: str) -> Message:
 
 
 def _missed(counter: Counter, request: Request | None) -> None:
-    """Have the card of an open request sent again: it may have been deleted."""
-    if request is not None and not request.state.is_final:
+    """Have a card sent again that may have been deleted; one of long ago is left to the past."""
+    if request is None:
+        return
+    ended, now = request.ended_at, counter.desk.clock.now()
+    if ended is None or (now - ended).total_seconds() < MISSED_S:
         counter.presenter.missed(request.id)
 
 
@@ -284,14 +289,20 @@ async def _click(counter: Counter, body: Body, act: _Act) -> Message | None:
     is_ours = click.team_id in counter.desk.policy.workspaces
     is_card = await counter.presenter.live_card(request_id) == place
     if not is_card and container.get("is_ephemeral") is not True:
-        if is_ours:
-            _missed(counter, await counter.desk.store.find(request_id))
-        return blocks.plain(
-            "This is not the live card of that request.", "Use the buttons of the newest card."
-        )
+        return await _astray(counter, request_id if is_ours else "")
     if not is_ours:
         click = replace(click, delivery=f"outside:{request_id}:{click.user_id}")
     return await act(counter, body, click)
+
+
+async def _astray(counter: Counter, request_id: str) -> Message:
+    """Lead whoever pressed a button of another message to the card, if they may see it."""
+    said = "This is not the live card of that request."
+    request = await counter.desk.store.find(request_id) if request_id else None
+    if request is None:
+        return blocks.plain(said, "Use the buttons of the newest card.")
+    _missed(counter, request)
+    return blocks.led(said, await counter.presenter.where(request))
 
 
 async def _approve(counter: Counter, _: Body, click: Click) -> Message | None:

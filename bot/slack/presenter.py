@@ -76,6 +76,8 @@ class Presenter:
         self._refusals: dict[Place, tuple[No, float]] = {}
         self._missed: set[str] = set()
         """Requests whose card may be gone: it is sent again even if Slack took all of it."""
+        self._late: set[str] = set()
+        """Requests whose messages Slack does not take now, told once an outage."""
         self._passed = asyncio.Event()
         self.refused: dict[str, str] = {}
         """Requests whose messages Slack refuses, and its word, such as `not_in_channel`."""
@@ -171,6 +173,10 @@ class Presenter:
             await self._pass(request_id)
             is_there = True
         except Later as later:
+            if request_id not in self._late:
+                facts = {"request_id": request_id, "why": str(later)}
+                logger.warning("message.late", extra=facts)
+                self._late.add(request_id)
             return max(later.wait_s, min(30.0, 2 * waited_s))
         except StoreDown:
             return self._around.pause_s
@@ -183,6 +189,7 @@ class Presenter:
             if not is_there:
                 self._behind.add(request_id)
         self.refused.pop(request_id, None)
+        self._late.discard(request_id)
         return self._around.pause_s
 
     async def _pass(self, request_id: str) -> None:

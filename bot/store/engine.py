@@ -74,7 +74,13 @@ async def open_store(url: str, *, limit_s: float = LIMIT_S) -> AsyncIterator[Sto
         reader = Lane("reader", _engine(path, _reading(limit_s)), limit_s=limit_s)
         stack.push_async_callback(reader.close)
         spool = path.with_name(f"{path.name}.spool")
-        journal = await stack.enter_async_context(journals.open_journal(writer, spool))
+        try:
+            journal = await stack.enter_async_context(journals.open_journal(writer, spool))
+        except OSError as error:
+            raise ConfigError(
+                user_message=f"The spool {spool} cannot be read: {error.strerror}.",
+                remedy="It holds what runs told: free the disk or mend its mode, then start again.",
+            ) from None
         yield Store(
             requests=Requests(writer, reader, lease_s=Limits().lease_s),
             messages=Messages(writer, reader),

@@ -65,6 +65,7 @@ class StoreJournal:
         self._is_closing = False
         pool = ThreadPoolExecutor(1, thread_name_prefix="store-journal")
         self._thread = pool.submit(self._work)
+        self._thread.add_done_callback(_tell_of_bug)
         pool.shutdown(wait=False)
 
     def put(self, entry: Entry) -> None:
@@ -190,6 +191,11 @@ class StoreJournal:
                 else:
                     mark.set_result(None)
         self._marks.clear()
+
+
+def _tell_of_bug(work: Future[None]) -> None:
+    if error := work.exception():
+        logger.error("journal.broken", exc_info=error)
 
 
 @asynccontextmanager

@@ -102,6 +102,18 @@ async def test_a_ban_without_words_is_found_by_public_calls_too():
         assert bybit_world.venue.banned_until is not None
 
 
+async def test_a_forbidden_clock_is_no_ban_while_other_calls_are_answered():
+    async with world() as bybit_world:
+        bybit_world.place("linear:USDT")
+        bybit_world.answer("/v5/rfq", 403, PAGE_403)
+        bybit_world.answer(TIME, 403, PAGE_403)
+        for _ in range(2):
+            await bybit_world.adapter.cancel_all(ALL)
+            await bybit_world.adapter.open_orders(ALL, pages_max=1)
+        assert bybit_world.venue.banned_until is None
+        assert bybit_world.open() == {}
+
+
 async def test_a_clock_that_hangs_holds_nobody_up_for_long():
     async with world() as bybit_world:
         bybit_world.answer("/v5/order", 403, PAGE_403)

@@ -183,6 +183,24 @@ def test_whoever_waits_for_its_own_window_delays_nobody_once_the_address_is_free
     clock.run(main())
 
 
+def test_ticket_that_comes_to_somebody_who_has_just_gone_is_given_back():
+    async def main() -> None:
+        gate = Gate(MUCH)
+        only = Window(name="only", calls=1, per_s=1.0)
+        async with asyncio.TaskGroup() as group:
+            gone = group.create_task(pass_through(gate, call("gone", only), []))
+            await asyncio.sleep(0)  # It waits.
+            await asyncio.sleep(0)  # The gate has let it go; it does not know yet.
+            gone.cancel()
+        order: list[str] = []
+        await pass_through(gate, call("next", only), order)
+        assert order == ["next"]
+        assert gone.cancelled()
+        assert now() < 3.0
+
+    clock.run(main())
+
+
 def cpu_s(accounts: int) -> float:
     """CPU seconds until every call of so many accounts has left, 17 endpoint classes each."""
 

@@ -439,3 +439,24 @@ async def test_person_who_asks_again_under_another_user_id_has_asked_already(tmp
         assert (said.code, of(said).id) == ("yours_pending", request.id)
         other = await scene.submit("mm", replace(ALICE, user_id="U0EVE", person_id="U0EVE"))
         assert (other.code, of(other).id) == ("already_pending", request.id)
+
+
+async def test_where_nobody_else_decides_the_asker_is_read_again(tmp_path: Path):
+    async with opened(tmp_path) as scene:
+        scene.folk.known["U0ALICE"] = replace(ALICE, groups=frozenset())
+        request = of(await scene.submit("toy"))  # As she was read a moment ago.
+        found = await scene.desk.store.find(request.id)
+        assert found is not None
+        assert found.state is RequestState.EXPIRED
+        assert found.ended_why == "Rule test lets traders, machine:grafana ask, not alice."
+        assert scene.book.log == []
+
+
+async def test_where_nobody_else_decides_an_unknown_asker_waits(tmp_path: Path):
+    async with opened(tmp_path) as scene:
+        scene.folk.unknown.add("U0ALICE")
+        request = of(await scene.submit("toy"))
+        assert await scene.state(request) is RequestState.PENDING
+        scene.folk.unknown.clear()
+        await tick.tick(scene.desk)
+        assert await scene.state(request) is RequestState.RUNNING

@@ -165,6 +165,36 @@ def test_bug_that_one_answer_sets_off_does_not_end_the_chase():
     assert scene.books["a"].orders == []
 
 
+def test_clean_reading_from_before_a_bug_is_not_one_of_two():
+    seen: list[list[Outcome]] = []
+
+    def make(scene: Scene) -> Request:
+        def on_read(number: int) -> None:
+            explode_at(2)(number)
+            if number == 4:
+                seen.append(outcomes(scene))
+
+        scene.book("a", "1").on_read = on_read
+        return request(target("a"))
+
+    scene = play(make, until_s=60)
+    assert seen == [[Outcome.UNVERIFIED]]
+    assert outcomes(scene)[-1] is Outcome.FLAT
+
+
+def test_what_was_sent_before_a_bug_is_not_forgotten():
+    def make(scene: Scene) -> Request:
+        book = scene.book("a", "1")
+        book.stuck.add("1")
+        book.on_read = explode_at(1)
+        unreached = VenueNotReached(user_message="no route")
+        book.cancel_error = lambda number: None if number == 1 else unreached
+        book.read_error = lambda _: unreached
+        return request(target("a"), consent_s=60.0)
+
+    assert Outcome.NOT_SENT not in outcomes(play(make, until_s=80))
+
+
 def test_bug_that_stays_is_told_once_and_again_at_the_end():
     def make(scene: Scene) -> Request:
         def explode(_: int) -> None:

@@ -1,5 +1,6 @@
 """What time alone makes happen: expiry, take-over, deciding again, finishing, interrupting."""
 
+import asyncio
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
@@ -61,6 +62,16 @@ async def test_cards_follow_a_ban_from_its_first_second_to_its_last(tmp_path: Pa
         await tick.tick(scene.desk)
         assert redrawn == [request.id] * 2
         assert not scene.desk.bans
+
+
+async def test_doubt_about_what_was_never_stored_lapses(tmp_path: Path):
+    async with opened(tmp_path) as scene:
+        scene.desk.doubt("GHOST", for_s=0.05)
+        await tick.tick(scene.desk)
+        assert "GHOST" in scene.desk.unsure
+        await asyncio.sleep(0.1)
+        await tick.tick(scene.desk)
+        assert scene.desk.unsure == {}
 
 
 async def test_time_alone_expires_a_request(tmp_path: Path):

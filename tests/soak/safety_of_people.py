@@ -203,6 +203,21 @@ REMOVALS = [
         "::test_report_moves_to_the_incident_channel_when_the_cards_is_closed",
     ),
     Removal(
+        check="the asker is read again where nobody else decides",
+        path=DECIDE,
+        old="    if judged.decision.counted:\n        return None\n",
+        new="    if judged:\n        return None\n",
+        test=f"{VOTES}::test_where_nobody_else_decides_the_asker_is_read_again",
+    ),
+    Removal(
+        check="guests learn no names",
+        path=LISTENERS,
+        old="    if stranger := _no_asker(counter, requester):\n"
+        "        return stranger\n    said = await ask.submit(",
+        new="    said = await ask.submit(",
+        test="tests/test_hostile.py::test_guests_learn_no_name_by_guessing_at_words",
+    ),
+    Removal(
         check="a scope of no class",
         path="bot/domain/plan.py",
         old="    _check_reach(targets)\n",

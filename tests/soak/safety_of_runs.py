@@ -172,6 +172,51 @@ REMOVALS = [
         "::test_file_that_breaks_while_the_bot_serves_takes_no_key_away",
     ),
     Removal(
+        check="consent before every call",
+        path="adapters/bybit_calls.py",
+        old="if not self.may_send():",
+        new="if False:",
+        test=f"{BYBIT}::test_nothing_is_signed_once_consent_has_ended",
+    ),
+    Removal(
+        check="consent reaches the adapter",
+        path="bot/flow/prove.py",
+        old="purpose=Purpose.RUN, may_send=job.may_send)",
+        new="purpose=Purpose.RUN)",
+        test=f"{RUN}::test_whenever_a_machine_wakes_no_round_leaves_after_consent_end",
+    ),
+    Removal(
+        check="no call to a host once it is shut",
+        path="adapters/link.py",
+        old="                self._refuse_if_shut()  # It may",
+        new="                # It may",
+        test="tests/adapters/test_bybit_bans.py"
+        "::test_whoever_waits_for_room_is_not_sent_once_the_host_is_shut",
+    ),
+    Removal(
+        check="what was sent before a bug",
+        path=EXECUTE,
+        old="rounds=known.rounds, is_sent=known.is_sent, accepted=known.accepted",
+        new="rounds=known.rounds, accepted=known.accepted",
+        test="tests/flow/test_execute_faults.py::test_what_was_sent_before_a_bug_is_not_forgotten",
+    ),
+    Removal(
+        check="a clean reading from before a bug",
+        path=EXECUTE,
+        old="            job.sight = verify.Sight(\n",
+        new="            verify.Sight(\n",
+        test="tests/flow/test_execute_faults.py"
+        "::test_clean_reading_from_before_a_bug_is_not_one_of_two",
+    ),
+    Removal(
+        check="a symbol that an old list lacks",
+        path=ADAPTER,
+        old="knows_coins = category != LINEAR or listing.vouches_for_coins(datetime.now(UTC))",
+        new="knows_coins = category != LINEAR or listing.linear_at is not None",
+        test="tests/adapters/test_bybit_list.py"
+        "::test_a_symbol_that_an_old_list_lacks_is_read_by_itself",
+    ),
+    Removal(
         check="keys are forgotten with the run",
         path=EXECUTE,
         old="                run.signers.clear()\n",

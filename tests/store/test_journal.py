@@ -312,6 +312,42 @@ async def test_entry_that_the_database_refuses_is_lost_alone(
     assert "group.refused" in [record.msg for record in caplog.records]
 
 
+async def test_what_follows_a_refused_entry_is_spooled_like_anything_else(tmp_path: Path):
+    async with engine.open_store(values.url(tmp_path)) as store:
+        await values.running(store)
+        with closing(values.raw(tmp_path)) as rival:
+            rival.execute(
+                "CREATE TRIGGER refuse BEFORE INSERT ON events WHEN NEW.body LIKE '%\"rounds\":1}%'"
+                " BEGIN SELECT RAISE(ABORT, 'refused'); END"
+            )
+            rival.execute("BEGIN IMMEDIATE")
+            _put(store, 1)
+            await store.journal.flush()
+            assert _spooled(tmp_path) == [1]
+            rival.execute("ROLLBACK")
+            await _until(lambda: _spooled(tmp_path) == [])
+            rival.execute("BEGIN IMMEDIATE")
+            _put(store, 2)
+            await store.journal.flush()
+            assert _spooled(tmp_path) == [2]
+            rival.execute("ROLLBACK")
+        await _until_told(store, [2])
+
+
+async def test_journal_that_breaks_says_so_and_flushes_no_more(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    async def feed() -> None:
+        async with engine.open_store(values.url(tmp_path)) as store:
+            store.journal.put("no entry")  # type: ignore[arg-type]
+            with pytest.raises(StoreDown, match="ended"):
+                await store.journal.flush()
+
+    with pytest.raises(AttributeError):
+        await feed()
+    assert "journal.broken" in [record.msg for record in caplog.records]
+
+
 async def test_flush_of_a_closed_journal_says_so(tmp_path: Path):
     async with engine.open_store(values.url(tmp_path)) as store:
         pass
