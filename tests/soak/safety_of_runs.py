@@ -4,6 +4,7 @@ from tests.soak.removal import Removal
 
 ADAPTER = "adapters/bybit_adapter.py"
 VERIFY, EXECUTE, PACING = "bot/flow/verify.py", "bot/flow/execute.py", "adapters/pacing.py"
+JOB = "bot/flow/job.py"
 LOOP, RUN = "tests/flow/test_verify.py", "tests/flow/test_execute.py"
 BYBIT = "tests/adapters/test_bybit.py"
 
@@ -53,21 +54,21 @@ REMOVALS = [
     ),
     Removal(
         check="consent end",
-        path=EXECUTE,
+        path=JOB,
         old="return min(run.consent_end - clock.monotonic(), wall_s)",
         new="return min(run.consent_end - clock.monotonic(), wall_s) + 60",
         test=f"{RUN}::test_nothing_is_sent_after_consent_end",
     ),
     Removal(
         check="consent end on the wall clock",
-        path=EXECUTE,
+        path=JOB,
         old="return min(run.consent_end - clock.monotonic(), wall_s)",
         new="return run.consent_end - clock.monotonic()",
         test=f"{RUN}::test_machine_that_slept_past_consent_end_sends_nothing_when_it_wakes",
     ),
     Removal(
         check="consent end on the monotonic clock",
-        path=EXECUTE,
+        path=JOB,
         old="return min(run.consent_end - clock.monotonic(), wall_s)",
         new="return wall_s",
         test=f"{RUN}::test_wall_clock_that_is_set_back_prolongs_no_consent",

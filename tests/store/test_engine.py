@@ -44,9 +44,7 @@ async def test_file_that_is_no_database_is_refused_in_words(tmp_path: Path):
 
 async def test_spool_that_cannot_be_read_is_named_with_what_it_holds(tmp_path: Path):
     (tmp_path / "x.db.spool").mkdir()
-    with pytest.raises(
-        ConfigError, match=r"The spool .*x\.db\.spool cannot be read: Is a directory"
-    ):
+    with pytest.raises(ConfigError, match=r"The spool .*x\.db\.spool cannot be read: "):
         async with engine.open_store(f"sqlite:///{tmp_path / 'x.db'}"):
             pass
 
