@@ -18,6 +18,8 @@ DEV_DEPS := $(VENV)/.dev-$(call sum,dev.lock)
 PACKAGE := $(VENV)/.package-$(call sum,pyproject.toml)
 
 .DEFAULT_GOAL := help
+# Some tests start the program: compiled once, not in each of its processes.
+unexport PYTHONDONTWRITEBYTECODE
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help demo test lint soak lock clean

@@ -99,7 +99,7 @@ class Parts:
 
 
 @asynccontextmanager
-async def serving(config: Config) -> AsyncIterator[Serving]:
+async def serving(config: Config, *, limits: Limits | None = None) -> AsyncIterator[Serving]:
     """Run the bot until the context ends; then stop sending, flush, and give the leases back.
 
     Runs that a process before this one left are taken up first, whatever Slack does; the context
@@ -109,7 +109,7 @@ async def serving(config: Config) -> AsyncIterator[Serving]:
         ConfigError: something that it needs at start is missing or refuses.
         SecretError: the key source does not open.
     """
-    clock, limits = SystemClock(), Limits()
+    clock, limits = SystemClock(), limits or Limits()
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         store = await enter(engine.open_store(config.file.store.url))
@@ -289,6 +289,7 @@ def _presenter(parts: Parts, desk: Desk, me: Identity) -> Presenter:
         workspace_url=me.url,
         judge=lambda request, votes: decide.judge(desk, request, votes),
         bans=lambda: desk.bans,
+        pause_s=parts.limits.slack_pause_s,
     )
     return Presenter(around, parts.background.spawn)
 

@@ -25,7 +25,12 @@ def pytest_configure(config: pytest.Config) -> None:
             del os.environ[name]
     os.environ["TZ"] = "UTC"
     hypothesis.settings.register_profile(
-        "house", deadline=None, derandomize=True, database=None, print_blob=True
+        "house",
+        deadline=None,
+        derandomize=True,
+        database=None,
+        print_blob=True,
+        max_examples=60,
     )
     hypothesis.settings.register_profile("soak", deadline=None, database=None, print_blob=True)
     hypothesis.settings.load_profile("soak" if config.getoption("markexpr") == "soak" else "house")

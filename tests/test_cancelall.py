@@ -305,7 +305,8 @@ async def test_swapped_config_paths_cancel_nothing_and_say_whose_key_it_is(tmp_p
         async with desks.started(product):
             await product.type(ALICE, "bybit-mm bybit-arb")
             await product.press(BOB, "approve")
-            text = await product.until(lambda text: text.startswith("NOT FLAT"))
+            text = await product.until(lambda text: "plan says 1001" in text)
+            assert text.startswith("NOT FLAT")
             assert "key belongs to UID 1002, plan says 1001" in text
             assert "key belongs to UID 1001, plan says 1002" in text
         assert product.left() == 117

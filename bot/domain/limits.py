@@ -37,3 +37,5 @@ class Limits:
     pages_max: int = 40
     lease_s: float = 6.0
     tick_s: float = 0.5
+    slack_pause_s: float = 1.0
+    """Least time between two passes over one request's messages, and two posts to a channel."""

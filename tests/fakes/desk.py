@@ -14,6 +14,7 @@ from bot import app, demo
 from bot import config as configs
 from bot.app import Serving
 from bot.config import Config
+from bot.domain.limits import Limits
 from bot.sandbox import world as worlds
 from bot.sandbox.slack import api, delivery, render
 from bot.sandbox.slack.delivery import Delivery
@@ -24,6 +25,8 @@ from bot.sandbox.venues import server
 from bot.sandbox.venues.bybit import SimulatedBybit
 from bot.sandbox.world import ALICE, BOB, INCIDENT, Account, World
 
+QUICK = Limits(slack_pause_s=0.1)
+"""The sandbox counts posts only where a test asks it to."""
 FEW: Mapping[str, int] = dict.fromkeys(worlds.EVERYTHING, 3)
 
 
@@ -174,7 +177,7 @@ async def started(product: Product) -> AsyncIterator[Product]:
 @asynccontextmanager
 async def _running(product: Product, config: Config) -> AsyncIterator[None]:
     async with (
-        app.serving(config) as bot,
+        app.serving(config, limits=QUICK) as bot,
         delivery.connect(
             product.slack, api_url=product.world.api_url, request_url=f"{bot.url}/slack/events"
         ) as people,
