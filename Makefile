@@ -35,7 +35,7 @@ test: $(DEV_DEPS) $(PACKAGE) ## run the suite with its coverage gates
 
 soak: $(DEV_DEPS) $(PACKAGE) ## safety checks out in turn, real limits, random runs; N=2000 or SECONDS=600
 	@$(if $(N),SOAK_RUNS=$(N)) $(if $(SECONDS),SOAK_SECONDS=$(SECONDS)) \
-		$(BIN)/python -m pytest -n 2 -m soak --timeout 0
+		$(BIN)/python -m pytest -n 2 --dist worksteal -m soak --timeout 0
 
 lint: $(DEV_DEPS) $(PACKAGE) ## format, lint, types, import directions, dependencies
 	@failed=0; \

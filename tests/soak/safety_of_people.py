@@ -159,9 +159,9 @@ REMOVALS = [
     ),
     Removal(
         check="a redelivered denial",
-        path=LISTENERS,
-        old='if word is None or "exchanged" in word:',
-        new="if word is None:",
+        path="bot/slack/form.py",
+        old='if "exchanged" in word:',
+        new="if False:",
         test="tests/test_hostile.py::test_deny_that_is_delivered_twice_is_no_denial",
     ),
     Removal(
@@ -174,8 +174,10 @@ REMOVALS = [
     Removal(
         check="guests are told nothing in an outage",
         path=LISTENERS,
-        old="    if asker.read_at is None:\n",
-        new="    if asker.read_at is None:\n        return None\n    if False:\n",
+        old="    if asker.read_at is None:\n        return blocks.plain(\n"
+        '            "Slack cannot say who you are right now, and guests',
+        new="    if False:\n        return blocks.plain(\n"
+        '            "Slack cannot say who you are right now, and guests',
         test="tests/test_hostile.py::test_guests_are_told_nothing_while_slack_cannot_say_who_asks",
     ),
     Removal(
