@@ -216,7 +216,12 @@ def cpu_s(accounts: int) -> float:
     return clock.run(main())
 
 
+def least_cpu_s(accounts: int) -> float:
+    """The least of three: what else the machine does can only add."""
+    return min(cpu_s(accounts) for _ in range(3))
+
+
 @pytest.mark.soak
-def test_ten_times_the_accounts_cost_about_ten_times_the_work():
+def test_four_times_the_accounts_cost_about_four_times_the_work():
     """Looking at every waiter at every answer cost 70 times as much for three times as many."""
-    assert cpu_s(300) / cpu_s(30) < 25
+    assert least_cpu_s(400) / least_cpu_s(100) < 12
