@@ -14,7 +14,6 @@ import asyncio
 import ipaddress
 import logging
 import socket
-import ssl
 import struct
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -276,7 +275,6 @@ async def open_link(
         limit=0,
         ttl_dns_cache=60,
         keepalive_timeout=30,
-        ssl=ssl.create_default_context(),
     )
     timeout = aiohttp.ClientTimeout(total=None)
     async with aiohttp.ClientSession(
