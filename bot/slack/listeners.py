@@ -150,6 +150,11 @@ async def _untold(counter: Counter, body: Body) -> Message | None:
             "Slack cannot say who you are right now, and guests are told nothing.",
             "Look at the cards, and ask again in a moment.",
         )
+    return _stranger(counter, asker)
+
+
+def _stranger(counter: Counter, asker: Actor) -> Message | None:
+    """Refuse whoever is not one of ours; None if they are."""
     if reasons := evaluate.standing(counter.desk.policy, asker):
         return blocks.plain(reasons[0].text, "Ask one of the desk.")
     return None
@@ -170,9 +175,7 @@ def _no_asker(counter: Counter, asker: Actor) -> Message | None:
             "Slack cannot say who you are right now, so nothing was asked for.",
             "Try again in a moment.",
         )
-    if reasons := evaluate.standing(counter.desk.policy, asker):
-        return blocks.plain(reasons[0].text, "Ask one of the desk.")
-    return None
+    return _stranger(counter, asker)
 
 
 async def _tell(counter: Counter, typed: Status | Show | PolicyText) -> Message:
@@ -211,8 +214,8 @@ async def _ask(counter: Counter, body: Body, typed: Cancel) -> Message:
     """Store a request for what was typed, and count its orders while the card goes up."""
     desk = counter.desk
     requester = await _asker(counter, body)
-    if stranger := _no_asker(counter, requester):
-        return stranger
+    if refusal := _no_asker(counter, requester):
+        return refusal
     said = await ask.submit(
         desk,
         typed,
@@ -250,8 +253,8 @@ async def _dry_run(counter: Counter, body: Body, typed: Cancel) -> Message:
     """Count what would be cancelled; only who may ask may look."""
     desk = counter.desk
     requester = await _asker(counter, body)
-    if stranger := _no_asker(counter, requester):
-        return stranger
+    if refusal := _no_asker(counter, requester):
+        return refusal
     plan = await ask.resolve(desk, typed, requester)
     return answers.dry_run(plan, await counter.previewer.count(plan))
 

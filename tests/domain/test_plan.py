@@ -157,8 +157,8 @@ def test_words_and_tags_name_accounts(text: str, expected: list[str]):
         ),
         ("bybit --symbol QQQ", 'No venue named here lists the symbol "QQQ". Check its spelling.'),
         (
-            "bybit-mm --order XXX:1",
-            'No venue named here lists the symbol "XXX". Check its spelling.',
+            "bybit-mm --order QQQ:1",
+            'No venue named here lists the symbol "QQQ". Check its spelling.',
         ),
     ],
 )

@@ -214,8 +214,8 @@ REMOVALS = [
     Removal(
         check="guests learn no names",
         path=LISTENERS,
-        old="    if stranger := _no_asker(counter, requester):\n"
-        "        return stranger\n    said = await ask.submit(",
+        old="    if refusal := _no_asker(counter, requester):\n"
+        "        return refusal\n    said = await ask.submit(",
         new="    said = await ask.submit(",
         test="tests/test_hostile.py::test_guests_learn_no_name_by_guessing_at_words",
     ),

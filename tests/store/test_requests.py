@@ -35,7 +35,7 @@ async def test_request_comes_back_as_it_was_stored(store: Store):
     request = replace(values.pending(), requester=BOB, notes=("nobody can fill rule prod",))
     assert await values.submit(store, request) == request
     assert await store.requests.find("K7Q2M") == request
-    assert await store.requests.find("XXXXX") is None
+    assert await store.requests.find("NONE0") is None
 
 
 async def test_requests_and_events_outlive_the_process(tmp_path: Path):
@@ -213,7 +213,7 @@ async def test_start_stores_the_clocks_the_targets_and_the_leases(store: Store):
 async def test_start_loses_when_a_vote_has_come_since(store: Store):
     await values.submit(store)
     await values.cast(store, BOB)
-    await _start_is_lost(store)
+    assert await _after_lost_start(store) is S.PENDING
     judged = values.start("K7Q2M", values.vote(BOB))
     assert await store.requests.start(judged) is not None
 
@@ -222,7 +222,7 @@ async def test_start_loses_when_an_approver_has_changed_their_mind(store: Store)
     await values.submit(store)
     await values.cast(store, BOB)
     await values.cast(store, BOB, Answer.DENY, delivery="v-2")
-    await _start_is_lost(store, values.vote(BOB))
+    assert await _after_lost_start(store, values.vote(BOB)) is S.PENDING
 
 
 async def test_start_loses_when_a_vote_was_cast_anew(store: Store):
@@ -230,7 +230,10 @@ async def test_start_loses_when_a_vote_was_cast_anew(store: Store):
     await values.submit(store)
     await values.cast(store, BOB)
     earlier = values.vote(BOB)
-    await _start_is_lost(store, replace(earlier, at=earlier.at - timedelta(seconds=1)))
+    assert (
+        await _after_lost_start(store, replace(earlier, at=earlier.at - timedelta(seconds=1)))
+        is S.PENDING
+    )
 
 
 async def test_start_loses_when_as_many_votes_stand_but_others(store: Store):
@@ -238,7 +241,7 @@ async def test_start_loses_when_as_many_votes_stand_but_others(store: Store):
     await values.submit(store)
     await values.cast(store, BOB)
     await values.cast(store, CAROL, Answer.DENY, delivery="v-2")
-    await _start_is_lost(store, values.vote(BOB), values.vote(CAROL))
+    assert await _after_lost_start(store, values.vote(BOB), values.vote(CAROL)) is S.PENDING
 
 
 async def test_start_returns_all_that_the_runner_needs(store: Store):
@@ -327,13 +330,14 @@ async def test_expired_request_cannot_start(store: Store, at_s: float):
     assert await store.requests.start(values.start(at_s=599.9)) is not None
 
 
-async def _start_is_lost(store: Store, *judged: Vote) -> None:
+async def _after_lost_start(store: Store, *judged: Vote) -> S:
+    """Lose a start that must change nothing; return the state of the request."""
     before = await store.requests.chain_head()
     assert await store.requests.start(values.start("K7Q2M", *judged)) is None
-    assert (await store.requests.find("K7Q2M")).state is S.PENDING
     assert await store.requests.statuses("K7Q2M") == ()
     assert await store.requests.chain_head() == before
     assert await store.requests.claim(["keys/alpha"], owner="p2", lease_s=0) != ()
+    return (await store.requests.find("K7Q2M")).state
 
 
 LEGAL = {

@@ -21,11 +21,6 @@ def upgrade() -> None:
     _messages()
 
 
-def downgrade() -> None:
-    """Refuse: an audit trail is not taken apart."""
-    raise NotImplementedError
-
-
 def _requests() -> None:
     op.create_table(
         "requests",
