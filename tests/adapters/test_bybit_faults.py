@@ -120,10 +120,11 @@ async def test_creation_times_are_told_on_our_own_clock():
     async with world() as bybit_world:
         bybit_world.simulated.skew_s = 60.0
         bybit_world.venue.link.clock.is_stale = True
-        bybit_world.simulated.book.place(UID, "linear:USDT", now=time.time() + 60)
-        (order,) = (await bybit_world.adapter.open_orders(ALL, pages_max=1)).orders
-        assert order.created is not None
-        assert order.created.timestamp() == pytest.approx(time.time(), abs=3)
+        order = bybit_world.simulated.book.place(UID, "linear:USDT", now=time.time())
+        order.created_ms += 60_000
+        (read,) = (await bybit_world.adapter.open_orders(ALL, pages_max=1)).orders
+        assert read.created is not None
+        assert read.created.timestamp() == pytest.approx(time.time(), abs=3)
 
 
 @pytest.mark.parametrize("wrong", [Wrong.TOO_MANY, Wrong.SERVER])

@@ -12,8 +12,8 @@ import pytest
 from pybit.unified_trading import HTTP
 
 from bot.sandbox.venues import server
-from bot.sandbox.venues.book import KINDS
 from bot.sandbox.venues.bybit import Key, SimulatedBybit
+from bot.sandbox.venues.bybit_orders import KINDS
 
 UID = "1001"
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from bot.sandbox.venues.book import KINDS, Book
+from bot.sandbox.venues.book import Book
+from bot.sandbox.venues.bybit_orders import KINDS
 from tests.sandbox.bybit_caller import (
     INVERSE_BTC,
     LINEAR_STOPS,
@@ -249,7 +250,7 @@ def test_spreads_have_a_listing_of_their_own():
 
 def test_a_seeded_book_is_the_same_for_the_same_seed():
     def ids(seed: int) -> list[str]:
-        book = Book(rng=random.Random(seed))
+        book = Book(rng=random.Random(seed), kinds=KINDS)
         book.seed(UID, dict.fromkeys(KINDS, 3), now=1_000_000.0)
         return [order.order_id for order in book.live(UID, now=1_000_000.0)]
 
@@ -259,7 +260,7 @@ def test_a_seeded_book_is_the_same_for_the_same_seed():
 
 
 def test_a_book_counts_only_what_is_open():
-    book = Book(rng=random.Random(1), cancel_delay_s=0.0)
+    book = Book(rng=random.Random(1), kinds=KINDS, cancel_delay_s=0.0)
     book.seed(UID, {"spot": 2, "linear:USDT": 1}, now=100.0)
     book.seed(OTHER_UID, {"rfq": 1}, now=100.0)
     assert book.total(now=100.0) == 4

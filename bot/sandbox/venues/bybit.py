@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from bot.sandbox.venues import bybit_orders as orders
-from bot.sandbox.venues import exchange
+from bot.sandbox.venues import exchange, faults
 from bot.sandbox.venues.book import Book
 from bot.sandbox.venues.bybit_listing import Args, BadCall, Listing
 from bot.sandbox.venues.exchange import Answer, Door, Request, Seen, Transport
@@ -67,7 +67,7 @@ class SimulatedBybit:
 
     def __init__(self, *, seed: int = 0, has_limits: bool = True) -> None:
         self.rng = random.Random(seed)  # noqa: S311 - repeatable, not secret
-        self.book = Book(rng=self.rng)
+        self.book = Book(rng=self.rng, kinds=orders.KINDS)
         self.door = Door(is_on=has_limits)
         self.faults = Faults()
         self.keys: dict[str, Key] = {}
@@ -94,7 +94,7 @@ class SimulatedBybit:
             now=now,
             chance=self.rng.random(),
         )
-        if fault is not None and (spoiled := _before(fault)) is not None:
+        if fault is not None and (spoiled := faults.unseen(fault)) is not None:
             return self._seen(request, uid, now, spoiled, is_signed=False)
         is_signed = False
         extra: dict[str, str] = {}
@@ -135,8 +135,7 @@ class SimulatedBybit:
             self._take(key.uid, request.path, args, now, extra)
         if route is None:
             return {"result": self._query_api(request, key)}
-        wrong = fault.wrong if fault is not None else None
-        view = orders.View(book=self.book, uid=key.uid, now=now, listing=self.listing, wrong=wrong)
+        view = orders.View(book=self.book, uid=key.uid, now=now, listing=self.listing, fault=fault)
         try:
             return route(view, args)
         except BadCall as bad:
@@ -287,36 +286,10 @@ _REFUSALS: Mapping[Wrong, tuple[int, str]] = {
 }
 
 
-def _before(fault: Fault) -> Answer | None:
-    """Return the answer of a call that is never looked at."""
-    match fault.wrong:
-        case Wrong.TOO_MANY:
-            return Answer(status=429, body=b"", content_type="text/plain")
-        case Wrong.SERVER:
-            return Answer(status=500, body=b"internal error", content_type="text/plain")
-        case Wrong.HTML:
-            return Answer(status=200, body=b"<html>hello</html>", content_type="text/html")
-        case Wrong.HANG:
-            return Answer(status=200, body=b"", content_type="text/plain", transport=Transport.HANG)
-        case Wrong.RESET:
-            return Answer(
-                status=200, body=b"", content_type="text/plain", transport=Transport.RESET
-            )
-        case _:
-            return None
-
-
 def _after(answer: Answer, fault: Fault | None, fields: dict[str, Any]) -> Answer:
     """Spoil an answer that was made in earnest."""
-    match fault.wrong if fault is not None else None:
-        case Wrong.CUT:
-            return replace(answer, transport=Transport.CUT)
-        case Wrong.DRIP:
-            return replace(answer, transport=Transport.DRIP)
-        case Wrong.LOST_REPLY:
-            return replace(answer, transport=Transport.LOST)
-        case Wrong.NO_LIST if isinstance(fields.get("result"), dict):
-            fields["result"].pop("list", None)
-            return replace(answer, body=exchange.as_json(fields))
-        case _:
-            return answer
+    is_bare = fault is not None and fault.wrong is Wrong.NO_LIST
+    if is_bare and isinstance(fields.get("result"), dict):
+        fields["result"].pop("list", None)
+        return replace(answer, body=exchange.as_json(fields))
+    return faults.spoilt(answer, fault)

@@ -12,11 +12,28 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from bot.sandbox.venues import bybit_listing
-from bot.sandbox.venues.book import Book, Order
+from bot.sandbox.venues.book import Book, Kind, Order
 from bot.sandbox.venues.bybit_listing import Args, BadCall, Listing
-from bot.sandbox.venues.faults import Wrong
+from bot.sandbox.venues.faults import Fault, Wrong
 
 CAP = 500
+STOPS = ("", "", "", "Stop", "TakeProfit", "StopLoss", "TrailingStop")
+KINDS: Mapping[str, Kind] = {
+    "linear:USDT": Kind(symbol="BTCUSDT", settle="USDT", stop_types=STOPS),
+    "linear:USDC": Kind(symbol="ETHPERP", settle="USDC", stop_types=STOPS),
+    "inverse": Kind(symbol="BTCUSD", settle="BTC", stop_types=STOPS),
+    "option": Kind(symbol="BTC-26DEC26-90000-C-USDT", settle="USDT", stop_types=STOPS),
+    "spot": Kind(symbol="BTCUSDT"),
+    "spot:StopOrder": Kind(symbol="BTCUSDT", stop_types=("Stop",)),
+    "spot:tpslOrder": Kind(symbol="BTCUSDT", stop_types=("tpslOrder",)),
+    "spot:OcoOrder": Kind(symbol="BTCUSDT", stop_types=("OcoOrder",)),
+    "spot:BidirectionalTpslOrder": Kind(symbol="BTCUSDT", stop_types=("BidirectionalTpslOrder",)),
+    "spread": Kind(symbol="SOLUSDT_SOL/USDT"),
+    "rfq": Kind(symbol=""),
+    "quote": Kind(symbol=""),
+    "strategy": Kind(symbol="BTCUSDT"),
+}
+"""`category`, or `category:` and settle coin or order filter."""
 FILTERS: Mapping[str, tuple[str, ...]] = {
     "linear": ("Order", "StopOrder", "OpenOrder"),
     "inverse": ("Order", "StopOrder", "OpenOrder"),
@@ -33,17 +50,37 @@ class View:
     uid: str
     now: float
     listing: Listing
-    wrong: Wrong | None = None
+    fault: Fault | None = None
 
     def live(self, category: str) -> list[Order]:
         """Return the open orders of a category."""
-        return [o for o in self.book.live(self.uid, now=self.now) if o.category == category]
+        return [o for o in self.book.live(self.uid, now=self.now) if category_of(o) == category]
+
+    def shown(self, category: str) -> list[Order]:
+        """Return what a reading of a category shows."""
+        found = self.book.shown(self.uid, now=self.now, fault=self.fault)
+        return [order for order in found if category_of(order) == category]
 
     def cancel(self, orders: Sequence[Order]) -> list[Order]:
-        """Accept cancels, and apply them unless they are to be dropped."""
-        if self.wrong is Wrong.ACCEPT_AND_DROP:
-            return list(orders)
-        return self.book.cancel(orders, now=self.now)
+        """Accept cancels."""
+        return self.book.cancel(orders, now=self.now, fault=self.fault)
+
+    @property
+    def is_repeating(self) -> bool:
+        """Tell whether every page names itself as the next."""
+        return self.fault is not None and self.fault.wrong is Wrong.REPEAT_CURSOR
+
+
+def category_of(order: Order) -> str:
+    """Return the API's category: several kinds share `spot`."""
+    return order.kind.partition(":")[0]
+
+
+def filter_of(order: Order) -> str:
+    """Return what `orderFilter` selects an order."""
+    if order.kind.startswith("spot:"):
+        return order.kind.removeprefix("spot:")
+    return "StopOrder" if order.stop_type else "Order"
 
 
 PER_SECOND: Mapping[str, int] = {
@@ -112,7 +149,7 @@ def _selected(orders: list[Order], args: Args) -> list[Order]:
         raise BadCall(170201 if category == "spot" else 10001, "Invalid orderFilter.")
     orders = _chosen(orders, args)
     if wanted:
-        orders = [order for order in orders if order.order_filter == wanted]
+        orders = [order for order in orders if filter_of(order) == wanted]
     if args.get("stopOrderType") == "Stop" and wanted == "StopOrder":
         orders = [order for order in orders if order.stop_type == "Stop"]
     return orders
@@ -186,15 +223,15 @@ def realtime(view: View, args: Args) -> dict[str, Any]:
     selectors = ("symbol", "baseCoin", "settleCoin")
     if category == "linear" and not any(args.get(name) for name in selectors):
         raise BadCall(10001, "params error: Missing some parameters that must be filled in")
-    orders = _chosen(view.live(category), args)
+    orders = _chosen(view.shown(category), args)
     if wanted := args.get("orderFilter"):
-        orders = [order for order in orders if order.order_filter == wanted]
+        orders = [order for order in orders if filter_of(order) == wanted]
     return {"result": _page(view, orders, args) | {"category": category}}
 
 
 def spread_realtime(view: View, args: Args) -> dict[str, Any]:
     """`GET /v5/spread/order/realtime`."""
-    orders = view.live("spread")
+    orders = view.shown("spread")
     if symbol := args.get("symbol"):
         orders = [order for order in orders if order.symbol == symbol]
     return {"result": _page(view, orders, args)}
@@ -202,14 +239,12 @@ def spread_realtime(view: View, args: Args) -> dict[str, Any]:
 
 def _page(view: View, orders: list[Order], args: Args) -> dict[str, Any]:
     """Cut a page; its cursor is percent-encoded and must come back to the byte."""
-    if view.wrong is Wrong.HIDE:
-        orders = []
     limit = min(max(bybit_listing.whole_number(args, "limit", 20), 1), 50)
     start = _start(orders, args)
-    if view.wrong is Wrong.REPEAT_CURSOR:
+    if view.is_repeating:
         start = 0
     rows = orders[start : start + limit]
-    is_last = start + limit >= len(orders) and view.wrong is not Wrong.REPEAT_CURSOR
+    is_last = start + limit >= len(orders) and not view.is_repeating
     cursor = "" if is_last or not rows else _cursor(rows[-1])
     return {"list": [_row(order) for order in rows], "nextPageCursor": cursor}
 
@@ -305,7 +340,7 @@ def quote_realtime(view: View, args: Args) -> dict[str, Any]:
 
 
 def _rfq_rows(view: View, kind: str, *, is_ours: bool) -> dict[str, Any]:
-    orders = view.live(kind) if is_ours and view.wrong is not Wrong.HIDE else []
+    orders = view.shown(kind) if is_ours else []
     rows = [
         {
             "rfqId": order.order_id,
@@ -323,10 +358,10 @@ def _rfq_rows(view: View, kind: str, *, is_ours: bool) -> dict[str, Any]:
 
 def strategies(view: View, args: Args) -> dict[str, Any]:
     """`GET /v5/strategy/list`; every seeded strategy is running."""
-    is_shown = args.get("status", "2") == "2" and view.wrong is not Wrong.HIDE
+    is_shown = args.get("status", "2") == "2"
     size = min(bybit_listing.whole_number(args, "pageSize", 20), 50)
     start = bybit_listing.whole_number(args, "cursor", 0)
-    found = view.live("strategy") if is_shown else []
+    found = view.shown("strategy") if is_shown else []
     rows = [
         {
             "strategyId": order.order_id,

@@ -1,6 +1,9 @@
 """A request to a simulated venue, its answer, and the rules at its door.
 
 Owns `Request`, `Answer`, documented rate limits and the wire log. Pure: `now` is an argument.
+
+A WebSocket is requests as well: one with the method `OPEN` and the headers of the handshake, which
+is granted by status 101, and one with the method `FRAME` for every text frame that comes.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ class Transport(Enum):
     DRIP = "drip"
     LOST = "lost"
     RESET = "reset"
+    OVERSIZE = "oversize"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,32 +1,50 @@
 """What a simulated venue does wrong, on demand.
 
-Owns `Fault` and the list of them. A fault is data: which calls it meets, how often, what it does.
+Owns `Fault`, the list of them, and the faults that are alike at every venue: those that meet a call
+before it is looked at, and those that spoil an answer on its way. A fault is data: which calls it
+meets, how often, what it does.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
+
+from bot.sandbox.venues.exchange import Answer, Transport
 
 
 class Wrong(Enum):
     """What goes wrong."""
 
+    # The call is not looked at.
     TOO_MANY = "429"
     SERVER = "500"
+    UNAVAILABLE = "503 with HTML"
     HTML = "HTML under 200"
+    EMPTY = "nothing under 200"
+    REDIRECT = "302 to elsewhere"
     HANG = "hang"
+    RESET = "reset before it is applied"
+    REFUSED_KEY = "the key is refused"
+    LACKS_PERMISSION = "the key may not do this"
+    WRONG_ADDRESS = "our address is not on the key's list"
+    # The call is made; its answer is spoilt.
     CUT = "cut body"
     DRIP = "drip bytes"
     LOST_REPLY = "applied, never answered"
-    RESET = "reset before it is applied"
-    REFUSED_KEY = "10003"
-    LACKS_PERMISSION = "10005"
-    WRONG_ADDRESS = "10010"
-    ACCEPT_AND_DROP = "acknowledged, not applied"
-    HIDE = "reads show nothing"
-    REPEAT_CURSOR = "the same page for ever"
+    OVERSIZE = "an answer without end"
     NO_LIST = "the list is absent"
+    # A cancel is acknowledged and not made as it should be.
+    ACCEPT_AND_DROP = "acknowledged, not applied"
+    HALF = "acknowledged, every other order stays"
+    LATE = "applied after we gave up"
+    REVIVE = "orders come back"
+    # A reading lies.
+    HIDE = "reads show nothing, or not one kind"
+    LAG = "reads lag"
+    TRUNCATE = "reads show half"
+    OTHER_ACCOUNT = "reads show another account"
+    REPEAT_CURSOR = "the same page for ever"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,10 +58,14 @@ class Fault:
     """Only paths that start so; empty: all."""
     containing: str = ""
     """Only requests whose query or body contains this."""
+    kind: str = ""
+    """`HIDE` hides only this kind of order; empty: all."""
     times: int | None = None
     """How many calls it meets; None: all."""
     share: float = 1.0
     """Which share of the calls it meets, by the venue's own random numbers."""
+    since: float = 0.0
+    """Begins at this moment, in epoch seconds."""
     until: float | None = None
     """Ends at this moment, in epoch seconds."""
     met: int = 0
@@ -72,6 +94,7 @@ class Faults:
                 fault.uid in {"", uid}
                 and path.startswith(fault.path)
                 and fault.containing in payload
+                and fault.since <= now
                 and (fault.until is None or now < fault.until)
             )
             if matches and fault.times != 0 and chance < fault.share:
@@ -80,3 +103,38 @@ class Faults:
                     fault.times -= 1
                 return fault
         return None
+
+
+_PLAIN = "text/plain"
+_UNSEEN = {
+    Wrong.TOO_MANY: Answer(status=429, body=b"", content_type=_PLAIN),
+    Wrong.SERVER: Answer(status=500, body=b"internal error", content_type=_PLAIN),
+    Wrong.UNAVAILABLE: Answer(
+        status=503, body=b"<html>maintenance</html>", content_type="text/html"
+    ),
+    Wrong.HTML: Answer(status=200, body=b"<html>hello</html>", content_type="text/html"),
+    Wrong.EMPTY: Answer(status=200, body=b"", content_type=_PLAIN),
+    Wrong.REDIRECT: Answer(
+        status=302, body=b"", content_type=_PLAIN, headers={"Location": "http://127.0.0.1:9/"}
+    ),
+    Wrong.HANG: Answer(status=200, body=b"", content_type=_PLAIN, transport=Transport.HANG),
+    Wrong.RESET: Answer(status=200, body=b"", content_type=_PLAIN, transport=Transport.RESET),
+}
+_SPOILT = {
+    Wrong.CUT: Transport.CUT,
+    Wrong.DRIP: Transport.DRIP,
+    Wrong.LOST_REPLY: Transport.LOST,
+    Wrong.LATE: Transport.HANG,
+    Wrong.OVERSIZE: Transport.OVERSIZE,
+}
+
+
+def unseen(fault: Fault | None) -> Answer | None:
+    """Return the answer of a call that is never looked at; None if it is."""
+    return _UNSEEN.get(fault.wrong) if fault else None
+
+
+def spoilt(answer: Answer, fault: Fault | None) -> Answer:
+    """Spoil an answer that was made in earnest on its way."""
+    transport = _SPOILT.get(fault.wrong) if fault else None
+    return answer if transport is None else replace(answer, transport=transport)
