@@ -106,7 +106,11 @@ def lock_apart(root: Path) -> list[str]:
 def lock_of_clients(root: Path) -> list[str]:
     """The venues' own clients drive our simulators in tests; they are never shipped."""
     shipped = _pins(root / "run.lock").keys()
-    return [f"run.lock ships {name}" for name in ("ccxt", "pybit") if name in shipped]
+    return [
+        f"run.lock ships {name}"
+        for name in ("ccxt", "pybit", "solders", "synthetix-sdk")
+        if name in shipped
+    ]
 
 
 def _pins(lock: Path) -> dict[str, str]:
