@@ -11,7 +11,7 @@ from typing import Any
 
 from bot.sandbox.venues.book import Order
 from bot.sandbox.venues.bybit import Key, SimulatedBybit
-from bot.sandbox.venues.bybit_orders import KINDS
+from bot.sandbox.venues.bybit_kinds import KINDS
 from bot.sandbox.venues.exchange import Answer, Request
 from bot.sandbox.venues.faults import Fault, Wrong
 

@@ -13,7 +13,7 @@ from pybit.unified_trading import HTTP
 
 from bot.sandbox.venues import server
 from bot.sandbox.venues.bybit import Key, SimulatedBybit
-from bot.sandbox.venues.bybit_orders import KINDS
+from bot.sandbox.venues.bybit_kinds import KINDS
 
 UID = "1001"
 

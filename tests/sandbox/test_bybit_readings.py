@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.sandbox.venues.book import Book
-from bot.sandbox.venues.bybit_orders import KINDS
+from bot.sandbox.venues.bybit_kinds import KINDS
 from tests.sandbox.bybit_caller import (
     INVERSE_BTC,
     LINEAR_STOPS,

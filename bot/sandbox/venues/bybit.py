@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from bot.sandbox.venues import bybit_orders as orders
 from bot.sandbox.venues import exchange, faults
 from bot.sandbox.venues.book import Book
+from bot.sandbox.venues.bybit_kinds import KINDS
 from bot.sandbox.venues.bybit_listing import Args, BadCall, Listing
 from bot.sandbox.venues.exchange import Answer, Door, Request, Seen, Transport
 from bot.sandbox.venues.faults import Fault, Faults, Wrong
@@ -67,7 +68,7 @@ class SimulatedBybit:
 
     def __init__(self, *, seed: int = 0, has_limits: bool = True) -> None:
         self.rng = random.Random(seed)  # noqa: S311 - repeatable, not secret
-        self.book = Book(rng=self.rng, kinds=orders.KINDS)
+        self.book = Book(rng=self.rng, kinds=KINDS)
         self.door = Door(is_on=has_limits)
         self.faults = Faults()
         self.keys: dict[str, Key] = {}

@@ -12,28 +12,12 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from bot.sandbox.venues import bybit_listing
-from bot.sandbox.venues.book import Book, Kind, Order
+from bot.sandbox.venues.book import Book, Order
+from bot.sandbox.venues.bybit_kinds import category_of, filter_of
 from bot.sandbox.venues.bybit_listing import Args, BadCall, Listing
 from bot.sandbox.venues.faults import Fault, Wrong
 
 CAP = 500
-STOPS = ("", "", "", "Stop", "TakeProfit", "StopLoss", "TrailingStop")
-KINDS: Mapping[str, Kind] = {
-    "linear:USDT": Kind(symbol="BTCUSDT", settle="USDT", stop_types=STOPS),
-    "linear:USDC": Kind(symbol="ETHPERP", settle="USDC", stop_types=STOPS),
-    "inverse": Kind(symbol="BTCUSD", settle="BTC", stop_types=STOPS),
-    "option": Kind(symbol="BTC-26DEC26-90000-C-USDT", settle="USDT", stop_types=STOPS),
-    "spot": Kind(symbol="BTCUSDT"),
-    "spot:StopOrder": Kind(symbol="BTCUSDT", stop_types=("Stop",)),
-    "spot:tpslOrder": Kind(symbol="BTCUSDT", stop_types=("tpslOrder",)),
-    "spot:OcoOrder": Kind(symbol="BTCUSDT", stop_types=("OcoOrder",)),
-    "spot:BidirectionalTpslOrder": Kind(symbol="BTCUSDT", stop_types=("BidirectionalTpslOrder",)),
-    "spread": Kind(symbol="SOLUSDT_SOL/USDT"),
-    "rfq": Kind(symbol=""),
-    "quote": Kind(symbol=""),
-    "strategy": Kind(symbol="BTCUSDT"),
-}
-"""`category`, or `category:` and settle coin or order filter."""
 FILTERS: Mapping[str, tuple[str, ...]] = {
     "linear": ("Order", "StopOrder", "OpenOrder"),
     "inverse": ("Order", "StopOrder", "OpenOrder"),
@@ -69,18 +53,6 @@ class View:
     def is_repeating(self) -> bool:
         """Tell whether every page names itself as the next."""
         return self.fault is not None and self.fault.wrong is Wrong.REPEAT_CURSOR
-
-
-def category_of(order: Order) -> str:
-    """Return the API's category: several kinds share `spot`."""
-    return order.kind.partition(":")[0]
-
-
-def filter_of(order: Order) -> str:
-    """Return what `orderFilter` selects an order."""
-    if order.kind.startswith("spot:"):
-        return order.kind.removeprefix("spot:")
-    return "StopOrder" if order.stop_type else "Order"
 
 
 PER_SECOND: Mapping[str, int] = {
