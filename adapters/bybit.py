@@ -36,8 +36,8 @@ from adapters.bybit_adapter import CAPABILITIES, BybitAdapter
 from adapters.bybit_calls import Caller, Timekeeper
 from adapters.bybit_lister import Lister
 from adapters.bybit_listing import Listing
+from adapters.carrier import Carrier
 from adapters.contract import (
-    ApiKeySigner,
     Capabilities,
     Instruments,
     Purpose,
@@ -48,6 +48,7 @@ from adapters.contract import (
 from adapters.gate import Gate
 from adapters.link import VenueLink
 from adapters.pacing import Window
+from adapters.signers import ApiKeySigner
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +102,7 @@ class Bybit:
 
     async def instruments(self, wanted: Collection[str] = ()) -> Instruments:
         """Return every symbol that Bybit lists; see `Lister.instruments`."""
-        return await self.lister.instruments(wanted)
+        return await self.lister.instruments({each.upper() for each in wanted})
 
     def signer(self, secret: SecretStr) -> ApiKeySigner:
         """Make the signer that a secret document describes.
@@ -120,7 +121,12 @@ class Bybit:
         )
 
     def adapter(
-        self, signer: ApiKeySigner, *, purpose: Purpose, may_send: Callable[[], bool] = always
+        self,
+        signer: ApiKeySigner,
+        *,
+        uid: str,  # noqa: ARG002 - a key of Bybit's is of one account, which `check()` asks for
+        purpose: Purpose,
+        may_send: Callable[[], bool] = always,
     ) -> VenueAdapter:
         """Join this venue and a signer for the life of one run, preview or check."""
         caller = Caller(
@@ -138,6 +144,9 @@ class Bybit:
             linear_coins=self._linear_coins,
             want_listing=self.lister.wanted.set,
         )
+
+    def reader(self, uid: str) -> None:
+        """Return nothing: no order of Bybit's can be read without a key."""
 
     def _linear_coins(self) -> tuple[str, ...]:
         listed = self.lister.listing.coins("linear")
@@ -162,7 +171,11 @@ class Bybit:
 
 @asynccontextmanager
 async def connect(
-    settings: BybitSettings, *, gate: Gate, state_dir: Path | None
+    settings: BybitSettings,
+    *,
+    gate: Gate,
+    state_dir: Path | None,
+    carrier: Carrier | None = None,
 ) -> AsyncIterator[Bybit]:
     """Open Bybit at one base URL. Waits for no answer: what is missing is read later.
 
@@ -170,7 +183,7 @@ async def connect(
     """
     host = urlsplit(settings.base_url).netloc
     path = None if state_dir is None else state_dir / f"bybit-{host.replace(':', '-')}.json"
-    async with links.open_link(settings.base_url, gate) as link:
+    async with links.open_link(settings.base_url, gate, carrier=carrier) as link:
         timekeeper = Timekeeper(link=link)
         listing = listings.load(path) if path else Listing()
         venue = Bybit(

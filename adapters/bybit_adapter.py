@@ -34,7 +34,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 
 from adapters import bybit_keys as keys
@@ -271,7 +271,8 @@ class BybitAdapter:
         listing = self.listing()
         series, look = self._series(scope), Look(scope=scope, pages_max=pages_max)
         reading = await readings.read_all(self.caller, series, look)
-        if listing.vouches_for_coins(datetime.now(UTC)) or LINEAR not in readings.classes_of(scope):
+        is_sure = listing.vouches_for_coins(self.caller.link.now())
+        if is_sure or LINEAR not in readings.classes_of(scope):
             return reading
         self.want_listing()
         is_told = any(each.order_class == LINEAR for each in reading.unread)
@@ -303,7 +304,7 @@ class BybitAdapter:
         if category == SPREAD:
             return [readings.spreads({})]
         is_listed = all(listing.lists(category, each) for each in scope.symbols)
-        knows_coins = category != LINEAR or listing.vouches_for_coins(datetime.now(UTC))
+        knows_coins = category != LINEAR or listing.vouches_for_coins(self.caller.link.now())
         if scope.symbols and (is_listed or not knows_coins):
             return [readings.realtime(category, {"symbol": each}) for each in scope.symbols]
         if category == LINEAR:
@@ -321,7 +322,7 @@ class BybitAdapter:
         """
         result = await self.caller.read(wire.build_query_api(), priority=Priority.CANCEL)
         facts = keys.parse_key(result)
-        self.caller.belongs_to(facts.account_uid)
+        self.caller.belongs_to(facts.accounts[0])
         return facts
 
 

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from adapters import bybit_codes as codes
 from adapters import bybit_receipts as receipts
@@ -21,8 +19,8 @@ from adapters import gate as gates
 from adapters.bybit_codes import Forbidden
 from adapters.bybit_replies import Envelope, Heard
 from adapters.bybit_wire import Ask
+from adapters.carrier import Reply, WireRequest
 from adapters.contract import (
-    ApiKeySigner,
     Priority,
     Purpose,
     VenueAuthRefused,
@@ -34,8 +32,9 @@ from adapters.contract import (
     always,
 )
 from adapters.gate import Call
-from adapters.link import Build, Reply, VenueLink, WireRequest
+from adapters.link import Build, VenueLink
 from adapters.pacing import Window
+from adapters.signers import ApiKeySigner
 
 logger = logging.getLogger(__name__)
 
@@ -105,7 +104,7 @@ class Timekeeper:
             except Forbidden:
                 if sent_at <= self.link.allowed_at:
                     return error
-                ban = codes.banned(error.venue_code, datetime.now(UTC))
+                ban = codes.banned(error.venue_code, self.link.now())
                 self.link.shut(ban.until)
                 return ban
             except VenueBanned as ban:
@@ -124,12 +123,12 @@ class Timekeeper:
         sent_ms: list[float] = []
 
         async def build(_: int) -> WireRequest:
-            sent_ms.append(time.time() * 1000)
+            sent_ms.append(self.link.now_ms())
             return WireRequest(method=ask.method, path=ask.path)
 
         call = Call(name=ask.name, windows=(), priority=Priority.CANCEL)
         reply = await self.link.call(call, build)
-        received_ms = time.time() * 1000
+        received_ms = self.link.now_ms()
         envelope = _judged(self.link, reply, api_key="")
         server_ms = receipts.parse_time_ms(envelope.result if envelope else None)
         self.link.clock.measured(sent_ms=sent_ms[0], received_ms=received_ms, server_ms=server_ms)
@@ -275,8 +274,8 @@ def _heard(link: VenueLink, reply: Reply) -> Heard:
         status=reply.status,
         headers=reply.headers,
         body=reply.body,
-        now=datetime.now(UTC),
-        venue_now_ms=link.clock.timestamp_ms(time.time() * 1000),
+        now=link.now(),
+        venue_now_ms=link.venue_now_ms(),
     )
 
 
@@ -285,7 +284,7 @@ def _judged(link: VenueLink, reply: Reply, *, api_key: str) -> Envelope | None:
     try:
         return replies.judge(_heard(link, reply), api_key=api_key)
     except VenueBanned as error:
-        link.gate.banned(error.until)
+        link.banned(error.until)
         raise
 
 

@@ -77,7 +77,7 @@ def parse_key(result: object) -> KeyFacts:
     lacking = [kind for kind in _WANTED if _may_cancel(kind, told) is False]
     wallet = told.held.get("Wallet", ())
     return KeyFacts(
-        account_uid=str(key.user_id),
+        accounts=(str(key.user_id),),
         can_cancel=_can_cancel(told),
         can_withdraw=None if told.is_unreadable("Wallet") else "Withdraw" in wallet,
         is_read_only=told.is_read_only,

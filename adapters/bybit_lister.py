@@ -11,7 +11,6 @@ import contextlib
 import logging
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -93,7 +92,9 @@ class Lister:
         taken = _Taken()
         contracts = [partial(self._read_question, each, taken) for each in listings.questions()]
         await readings.side_by_side([*contracts, partial(self._read_options, taken)])
-        self.listing = self.listing.joined(taken.found, taken.option_coins, datetime.now(UTC))
+        self.listing = self.listing.joined(
+            taken.found, taken.option_coins, self.timekeeper.link.now()
+        )
         self._keep()
         core = {wire.build_option_coins().name, *listings.core_keys(self.listing.option_coins)}
         for key in sorted(core & taken.failed.keys()):

@@ -1,7 +1,8 @@
 """The vocabulary between the bot and a venue, and the manual for whoever writes an adapter.
 
-Owns the words (`Scope`, `OpenOrder`, `Receipt`, `Reading`, `KeyFacts`, `Capabilities`), the signer
-and adapter protocols, and the `VenueError` tree. Never does I/O, never knows a venue.
+Owns the words (`Scope`, `OpenOrder`, `Receipt`, `Reading`, `KeyFacts`, `Capabilities`), the adapter
+protocols, and the `VenueError` tree. What signs is in `adapters.signers`. Never does I/O, never
+knows a venue.
 
 How to write an adapter, in seven rules:
 
@@ -25,11 +26,14 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, IntEnum
-from typing import NewType, Protocol
+from typing import Any, NewType, Protocol, TypeVar
 
 from pydantic import SecretStr
 from typing_extensions import override
 
+from adapters.signers import Signer
+
+S = TypeVar("S", bound=Signer)
 OrderClass = NewType("OrderClass", str)
 """One kind of order with its own way to cancel or read it, such as `linear` or `spot stop`."""
 
@@ -58,7 +62,7 @@ class Scope:
     """
 
     symbols: tuple[str, ...] = ()
-    """Venue symbols in capitals, sorted, without duplicates."""
+    """In the venue's own spelling, sorted, without duplicates."""
     order_id: str | None = None
     """The venue's order id or the client's own id."""
     protective: Protective = Protective.CANCEL
@@ -122,10 +126,14 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyFacts:
-    """What the venue itself says of a key."""
+    """What is known of a key: from the venue where it can say, else from the key and its document.
 
-    account_uid: str
-    """The venue's own id of the account that the key belongs to."""
+    Where every call names its account and the venue judges whether the key may act for it, no call
+    need be spent on that before the first cancel.
+    """
+
+    accounts: tuple[str, ...]
+    """The venue's own ids of the accounts that the key is for."""
     can_cancel: bool | None = None
     """None where the venue does not say."""
     can_withdraw: bool | None = None
@@ -148,6 +156,8 @@ class Capabilities:
     """Sentences naming what this adapter cannot see. They stand beside every FLAT."""
     reread_after_s: float
     """Least seconds between the two clean readings that make FLAT."""
+    has_upper_symbols: bool = True
+    """The venue writes all symbols in capitals, so that typed ones are read so too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,24 +166,6 @@ class Instruments:
 
     symbols: frozenset[str]
     read_at: datetime
-
-
-class ApiKeySigner(Protocol):
-    """Signs for a key that is named by an API key string (Bybit: HMAC-SHA256 or RSA)."""
-
-    @property
-    def api_key(self) -> str:
-        """The public half, sent in a header. Never logged."""
-        ...
-
-    @property
-    def budget_id(self) -> str:
-        """A digest that names this key in budgets and logs without revealing it."""
-        ...
-
-    async def sign(self, message: bytes) -> str:
-        """Sign `message`; the text is encoded as the venue expects it in a header."""
-        ...
 
 
 class Purpose(Enum):
@@ -190,7 +182,7 @@ def always() -> bool:
     return True
 
 
-class Venue(Protocol):
+class Venue(Protocol[S]):
     """A venue at one base URL, for the life of the process: what `connect()` yields."""
 
     @property
@@ -211,7 +203,7 @@ class Venue(Protocol):
         """
         ...
 
-    def signer(self, secret: SecretStr) -> ApiKeySigner:
+    def signer(self, secret: SecretStr) -> S:
         """Make the signer from a secret document (JSON text in the venue's own shape).
 
         Raises:
@@ -220,13 +212,25 @@ class Venue(Protocol):
         ...
 
     def adapter(
-        self, signer: ApiKeySigner, *, purpose: Purpose, may_send: Callable[[], bool] = always
+        self, signer: S, *, uid: str, purpose: Purpose, may_send: Callable[[], bool] = always
     ) -> VenueAdapter:
         """Join this venue and a signer for the life of one run, preview or check.
 
-        `may_send` is asked right before each call is signed; where it says no, nothing is sent.
+        Args:
+            signer: what `signer()` made.
+            uid: the venue's own id of the account to act for.
+            purpose: how its calls queue.
+            may_send: asked right before each call is signed; if it says no, nothing is sent.
         """
         ...
+
+    def reader(self, uid: str) -> VenueAdapter | None:
+        """Return what can read this account without any key; None where nothing can."""
+        ...
+
+
+AnyVenue = Venue[Any]
+"""A venue, whatever signs there: its own `signer()` makes what its own `adapter()` takes."""
 
 
 class VenueAdapter(Protocol):

@@ -14,7 +14,7 @@ import math
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from adapters.contract import Priority, VenueBanned, VenueNotReached
@@ -31,11 +31,13 @@ class Call:
     name: str
     """For a person, such as `cancel-all linear USDT`."""
     windows: tuple[Window, ...]
-    """The key's own limits; the gate adds the address's, which counts every call as one."""
+    """The key's own limits; the gate adds the address's."""
     priority: Priority
+    address_cost: int = 1
+    """What it takes of the address's limit; 0: the venue does not count it there."""
 
 
-Queue = tuple[Priority, tuple[str, ...]]
+Queue = tuple[Priority, int, tuple[str, ...]]
 """Who waits for the same windows with the same priority waits in line."""
 
 
@@ -46,13 +48,16 @@ class _Waiter:
     priority: Priority
     number: int
     """Order of arrival."""
+    address: tuple[Window, ...]
+    """What it takes of the address's limit; empty: nothing."""
     windows: tuple[Window, ...]
     ticket: asyncio.Future[Ticket]
 
     @property
     def queue(self) -> Queue:
         """Where it waits."""
-        return self.priority, tuple(window.name for window in self.windows)
+        cost = sum(window.cost for window in self.address)
+        return self.priority, cost, tuple(window.name for window in self.windows)
 
 
 class Gate:
@@ -95,9 +100,9 @@ class Gate:
             self._pacer.answered(_now(), ticket)
             self._pump_soon()
 
-    def banned(self, until: datetime) -> None:
-        """Stop every call until then; whoever waits is told at once."""
-        self._pacer.banned(_now(), (until - datetime.now(UTC)).total_seconds())
+    def banned(self, until: datetime, *, for_s: float) -> None:
+        """Stop every call for so long, which is until then; whoever waits is told at once."""
+        self._pacer.banned(_now(), for_s)
         self._until = max(self._until, until)
         self._pump_soon()
 
@@ -118,6 +123,7 @@ class Gate:
         waiter = _Waiter(
             priority=call.priority,
             number=next(self._numbers),
+            address=self._of_address(call.address_cost),
             windows=call.windows,
             ticket=loop.create_future(),
         )
@@ -135,6 +141,9 @@ class Gate:
         finally:
             if ticket is None:
                 self._withdraw(waiter)
+
+    def _of_address(self, cost: int) -> tuple[Window, ...]:
+        return (replace(self._address, cost=cost),) if cost else ()
 
     def _enqueue(self, waiter: _Waiter) -> None:
         waiters = self._queues.setdefault(waiter.queue, deque())
@@ -170,7 +179,7 @@ class Gate:
             waiter = waiters[0]
             if not waiter.ticket.done():
                 # Where the address has no room for one, it has none for anybody behind either.
-                wait_s = self._pacer.wait_s(now, (self._address,), waiter.priority)
+                wait_s = self._pacer.wait_s(now, waiter.address, waiter.priority)
                 has_room = wait_s <= 0
                 if has_room:
                     wait_s = self._pacer.wait_s(now, waiter.windows, waiter.priority)
@@ -178,7 +187,7 @@ class Gate:
                     soonest = min(soonest, wait_s)
                     blocked.append(head)
                     continue
-                waiter.ticket.set_result(self._pacer.sent((self._address, *waiter.windows)))
+                waiter.ticket.set_result(self._pacer.sent((*waiter.address, *waiter.windows)))
             waiters.popleft()
             if waiters:
                 heapq.heappush(self._heads, (waiters[0].priority, waiters[0].number, head[-1]))

@@ -10,6 +10,7 @@ measured to get a naive client banned. So at no moment can the venue have counte
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections import deque
 from collections.abc import Iterable
@@ -50,6 +51,9 @@ class _Budget:
     cooling: int = 0
     """The cost of all of these together."""
     held_until: float = float("-inf")
+    foreign: int = 0
+    """Slots that others have taken, by the venue's own numbers."""
+    foreign_until: float = float("-inf")
 
     def size(self) -> int:
         """How many calls a window holds: 80 % of the limit, at least one."""
@@ -64,10 +68,11 @@ class _Budget:
         while self.answered and self.answered[0][0] <= now:
             self.cooling -= self.answered.popleft()[1]
         held = max(0.0, self.held_until - now)
-        room = self._room(priority) - self.on_the_way - self.cooling
+        foreign = self.foreign if now < self.foreign_until else 0
+        room = self._room(priority) - self.on_the_way - self.cooling - foreign
         if room >= min(cost, self._room(priority)):
             return held
-        for free_at, freed in self.answered:
+        for free_at, freed in heapq.merge(self.answered, [(self.foreign_until, foreign)]):
             room += freed
             if room >= min(cost, self._room(priority)):
                 return max(held, free_at - now)
@@ -123,10 +128,16 @@ class Pacer:
     def corrected(
         self, now: float, window: Window, *, limit: int, remaining: int, reset_after_s: float
     ) -> None:
-        """Follow the venue's own numbers, as far as they are plausible."""
+        """Follow the venue's own numbers, as far as they are plausible.
+
+        What it says is taken beyond our own calls, others with the same key or address have taken.
+        """
         budget = self._budget(window)
         if limit > 0:
             budget.limit = min(limit, PLAUSIBLE * window.calls)
+        ours = budget.on_the_way + budget.cooling
+        budget.foreign = max(0, budget.limit - ours - remaining)
+        budget.foreign_until = now + min(reset_after_s, window.per_s)
         if remaining == 0:
             budget.held_until = max(budget.held_until, now + min(reset_after_s, window.per_s))
 

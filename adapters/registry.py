@@ -15,7 +15,8 @@ from typing import Any, Protocol
 from pydantic import BaseModel
 
 from adapters import bybit, bybit_adapter
-from adapters.contract import Capabilities, Venue
+from adapters.carrier import Carrier
+from adapters.contract import AnyVenue, Capabilities
 from adapters.gate import Gate
 from adapters.pacing import Window
 
@@ -24,11 +25,17 @@ class Connect(Protocol):
     """How a venue is opened for the life of the process."""
 
     def __call__(
-        self, settings: Any, *, gate: Gate, state_dir: Path | None
-    ) -> AbstractAsyncContextManager[Venue]:
+        self,
+        settings: Any,
+        *,
+        gate: Gate,
+        state_dir: Path | None,
+        carrier: Carrier | None = None,
+    ) -> AbstractAsyncContextManager[AnyVenue]:
         """Open the venue; `settings` is an instance of its settings model.
 
-        Whoever opens several base URLs of one venue gives them all the same gate.
+        Whoever opens several base URLs of one venue gives them all the same gate. Without a
+        `carrier` it is reached over the network.
         """
         ...
 

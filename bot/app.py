@@ -20,7 +20,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters import link as links
 from adapters import registry
-from adapters.contract import Venue
+from adapters.contract import AnyVenue
 from adapters.gate import Gate
 from bot import web
 from bot.background import Background, background
@@ -66,9 +66,9 @@ class SystemClock:
 class OpenVenues:
     """The venues of this process, one per name and base URL."""
 
-    links: Mapping[tuple[str, str], Venue]
+    links: Mapping[tuple[str, str], AnyVenue]
 
-    def venue(self, name: str, base_url: str) -> Venue:
+    def venue(self, name: str, base_url: str) -> AnyVenue:
         """Return the venue of a target."""
         return self.links[name, base_url]
 
@@ -230,7 +230,7 @@ async def _let_go(store: Store, owner: str) -> None:
         logger.warning("store.unreachable", extra={"part": "release"})
 
 
-async def _connect(config: Config, stack: AsyncExitStack) -> dict[tuple[str, str], Venue]:
+async def _connect(config: Config, stack: AsyncExitStack) -> dict[tuple[str, str], AnyVenue]:
     """Open every venue that an account names; none needs to answer for the bot to start."""
     state_dir = config.file.state.dir
     try:
@@ -242,7 +242,7 @@ async def _connect(config: Config, stack: AsyncExitStack) -> dict[tuple[str, str
         ) from None
     kinds = registry.venues()
     gates = {name: Gate(kinds[name].address) for name, _ in config.settings}
-    links: dict[tuple[str, str], Venue] = {}
+    links: dict[tuple[str, str], AnyVenue] = {}
     for (name, base_url), settings in config.settings.items():
         connect = kinds[name].connect
         links[name, base_url] = await stack.enter_async_context(

@@ -10,9 +10,9 @@ import os
 import re
 import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError
 
@@ -33,6 +33,10 @@ Variable = Annotated[str, StringConstraints(pattern=VARIABLE)]
 """Capitals only: a token or a hex secret put here by mistake is refused, and so never shown."""
 SIGNING_SECRET = re.compile(r"(?!xox|xapp-)[a-z0-9-]+")
 """Slack's are 32 hex digits, though no document promises that; the sandbox's has dashes."""
+
+
+SecretOf = Callable[["SecretAt", str], SecretStr]
+"""(Where a secret is, the key that says so) -> the secret."""
 
 
 class _Strict(BaseModel):
@@ -136,7 +140,7 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
     folder = path.parent
     policy_path = folder / file.policy
     policy_text = _text(policy_path, "policy")
-    accounts, settings = _accounts(file, path.name)
+    accounts, settings = _accounts(file, path.name, lambda at, key: _secret(at, key, folder, known))
     try:
         policy = policies.parse(policy_text)
         policies.check_accounts(policy, [account.for_policy() for account in accounts])
@@ -254,7 +258,7 @@ def _text_of(at: SecretAt, key: str, folder: Path, environment: Mapping[str, str
 
 
 def _accounts(
-    file: File, name: str
+    file: File, name: str, secret_of: SecretOf
 ) -> tuple[tuple[AccountEntry, ...], Mapping[tuple[str, str], Any]]:
     entries: list[AccountEntry] = []
     settings: dict[tuple[str, str], Any] = {}
@@ -271,7 +275,7 @@ def _accounts(
             raise ConfigError(
                 user_message=f"{where} stands twice.", remedy="Give each account its own name."
             )
-        entry, found = _account(part, where)
+        entry, found = _account(part, where, secret_of)
         for before in entries:
             _check_pair(before, entry, where)
         place = (entry.venue, entry.base_url)
@@ -300,7 +304,7 @@ def _check_pair(before: AccountEntry, entry: AccountEntry, where: str) -> None:
         )
 
 
-def _account(part: AccountPart, where: str) -> tuple[AccountEntry, Any]:
+def _account(part: AccountPart, where: str, secret_of: SecretOf) -> tuple[AccountEntry, Any]:
     kinds = registry.venues()
     kind = kinds.get(part.venue)
     if kind is None:
@@ -310,7 +314,8 @@ def _account(part: AccountPart, where: str) -> tuple[AccountEntry, Any]:
         )
     _check(part, kind, where)
     try:
-        settings = kind.settings.model_validate(part.model_extra or {})
+        told = _with_secrets(part.model_extra or {}, kind.settings, where, secret_of)
+        settings = kind.settings.model_validate(told)
     except ValidationError as error:
         raise explain(error, where, kind.settings, beside=AccountPart.model_fields) from None
     base_url: str = settings.base_url  # type: ignore[attr-defined]
@@ -327,6 +332,24 @@ def _account(part: AccountPart, where: str) -> tuple[AccountEntry, Any]:
         classes_off=tuple(OrderClass(name) for name in part.classes_off),
     )
     return entry, settings
+
+
+def _with_secrets(
+    told: Mapping[str, Any], settings: type[BaseModel], where: str, secret_of: SecretOf
+) -> dict[str, Any]:
+    """Read the settings of a venue that are secrets from where the config says they are."""
+    found = dict(told)
+    for name, field in settings.model_fields.items():
+        if name in found and SecretStr in (field.annotation, *get_args(field.annotation)):
+            try:
+                at = SecretAt.model_validate(found[name])
+            except ValidationError:
+                raise ConfigError(
+                    user_message=f"{where}: {name} must say where the secret is.",
+                    remedy=f'Write {name} = {{ env = "NAME" }} or {{ file = "path" }}.',
+                ) from None
+            found[name] = secret_of(at, f"{where}: {name}")
+    return found
 
 
 def _check(part: AccountPart, kind: VenueKind, where: str) -> None:

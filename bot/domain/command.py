@@ -40,7 +40,7 @@ class Cancel:
     tags: tuple[tuple[str, str], ...] = ()
     """All must match."""
     symbols: tuple[str, ...] = ()
-    """In capitals, sorted."""
+    """As typed, sorted: venues differ in how they spell."""
     order: tuple[str, str] | None = None
     """(symbol, order id or client id)."""
     reason: str = ""
@@ -298,7 +298,7 @@ def _symbols(value: str) -> tuple[str, ...]:
                 user_message=f'"{symbol}" is not a symbol.',
                 remedy="Type --symbol BTCUSDT,ETHUSDT, without spaces.",
             )
-    return tuple(sorted({symbol.upper() for symbol in found}))
+    return tuple(sorted(set(found)))
 
 
 def _order(value: str) -> tuple[str, str]:
@@ -308,7 +308,7 @@ def _order(value: str) -> tuple[str, str]:
             user_message=f'"{value}" does not name an order.',
             remedy="Type --order SYMBOL:ID, such as BTCUSDT:123.",
         )
-    return symbol.upper(), order_id
+    return symbol, order_id
 
 
 def canonical(command: Command) -> str:

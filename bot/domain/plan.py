@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from adapters.contract import Capabilities, OrderClass, Protective, Scope
 from bot.domain import command as commands
@@ -36,6 +36,11 @@ class AccountEntry:
     tags: tuple[tuple[str, str], ...] = ()
     protective: Protective = Protective.CANCEL
     classes_off: tuple[OrderClass, ...] = ()
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """The venue and the base URL there: what shares a link."""
+        return self.venue, self.base_url
 
     def for_policy(self) -> Account:
         """Return what policies need to know of it."""
@@ -155,6 +160,32 @@ class Grounds:
     """Per (venue, base URL) the symbols that the venue lists; None: could not be had."""
 
 
+def spelled(command: Cancel, grounds: Grounds) -> Cancel:
+    """Spell the symbols of a command as the venues that it names list them, in all their ways.
+
+    What is listed nowhere stays as it was typed, to be refused by that name.
+
+    Raises:
+        UsageError: a word names nothing.
+    """
+    if not (command.symbols or command.order):
+        return command
+    lists = [grounds.symbols.get(account.place) for account in _named(command, grounds.directory)]
+    known = frozenset[str]().union(*filter(None, lists))
+    symbols = {way for symbol in command.symbols for way in _ways(symbol, known)}
+    order = command.order
+    if order is not None and len(ways := _ways(order[0], known)) == 1:
+        order = (ways[0], order[1])
+    return replace(command, symbols=tuple(sorted(symbols)), order=order)
+
+
+def _ways(symbol: str, known: frozenset[str]) -> list[str]:
+    if symbol in known:
+        return [symbol]
+    folded = symbol.casefold()
+    return [each for each in known if each.casefold() == folded] or [symbol]
+
+
 def resolve(command: Cancel, grounds: Grounds) -> Plan:
     """Make a plan from a command.
 
@@ -261,7 +292,7 @@ def _check_symbols(
     wanted = command.symbols or ((command.order[0],) if command.order else ())
     if not wanted:
         return True
-    lists = [listed.get((account.venue, account.base_url)) for account in accounts]
+    lists = [listed.get(account.place) for account in accounts]
     if any(symbols is None for symbols in lists):
         return False
     known = frozenset[str]().union(*(symbols for symbols in lists if symbols is not None))
@@ -291,7 +322,8 @@ def _target(command: Cancel, account: AccountEntry) -> Target:
     not_covered = [f"{name} (switched off in the config)" for name in off]
     unreached = [name for name in known.order_classes if name not in (*classes, *off)]
     not_covered += [f"{name} (cannot be told apart by symbol)" for name in unreached]
-    symbols = command.symbols or ((command.order[0],) if command.order else ())
+    wanted = command.symbols or ((command.order[0],) if command.order else ())
+    symbols = [symbol.upper() for symbol in wanted] if known.has_upper_symbols else wanted
     return Target(
         account=account.name,
         venue=account.venue,

@@ -30,8 +30,8 @@ logger = logging.getLogger(__name__)
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
-async def resolve(desk: Desk, command: Cancel, requester: Actor) -> Plan:
-    """Make the plan of a command for this requester.
+async def resolve(desk: Desk, command: Cancel, requester: Actor) -> tuple[Cancel, Plan]:
+    """Make the plan of a command for this requester, with its symbols spelt as venues list them.
 
     Raises:
         UsageError: see `bot.domain.plan.resolve`.
@@ -40,7 +40,7 @@ async def resolve(desk: Desk, command: Cancel, requester: Actor) -> Plan:
     wanted = (*command.symbols, *(command.order or ())[:1])
     if wanted:
         async with asyncio.TaskGroup() as group:
-            for place in {(entry.venue, entry.base_url) for entry in desk.directory.accounts}:
+            for place in {entry.place for entry in desk.directory.accounts}:
                 group.create_task(_list_symbols(desk, place, wanted, listed))
     grounds = plans.Grounds(
         directory=desk.directory,
@@ -49,7 +49,8 @@ async def resolve(desk: Desk, command: Cancel, requester: Actor) -> Plan:
         targets_max=desk.limits.targets_max,
         symbols=listed,
     )
-    return plans.resolve(command, grounds)
+    command = plans.spelled(command, grounds)
+    return command, plans.resolve(command, grounds)
 
 
 async def _list_symbols(
@@ -75,7 +76,7 @@ async def submit(
         UsageError: the command names what does not exist or may not be asked for.
         StoreDown: the database did not answer; it is not known whether it was stored.
     """
-    plan = await resolve(desk, command, requester)
+    command, plan = await resolve(desk, command, requester)
     submitted: Submitted | None = None
     while submitted is None:  # Until an id is drawn that no earlier request has.
         request = _draft(desk, command, requester, plan, channel)

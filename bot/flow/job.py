@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from adapters.contract import ApiKeySigner
+from adapters.signers import Signer
 from bot.domain.limits import Limits
 from bot.domain.plan import Target
 from bot.domain.request import Request
@@ -42,7 +42,7 @@ class Run:
     working: dict[str, tuple[Claim, asyncio.Task[None]]] = field(default_factory=dict)
     """By account: who pursues it, and under which lease."""
     locks: dict[str, asyncio.Lock] = field(default_factory=dict)
-    signers: dict[str, ApiKeySigner] = field(default_factory=dict)
+    signers: dict[str, Signer] = field(default_factory=dict)
     """By key path: each distinct path is read once, unless the venue refuses what it holds."""
 
 

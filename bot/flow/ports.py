@@ -13,7 +13,7 @@ from typing import Protocol
 
 from pydantic import SecretStr
 
-from adapters.contract import Venue
+from adapters.contract import AnyVenue
 from bot.domain.event import Event
 from bot.domain.request import Count, Request, RequestState
 from bot.domain.result import TargetStatus
@@ -211,7 +211,7 @@ class KeySource(Protocol):
 class Venues(Protocol):
     """The venues that are open in this process."""
 
-    def venue(self, name: str, base_url: str) -> Venue:
+    def venue(self, name: str, base_url: str) -> AnyVenue:
         """Return the venue link for a target."""
         ...
 

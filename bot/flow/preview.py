@@ -10,7 +10,13 @@ import asyncio
 import logging
 from dataclasses import dataclass, field, replace
 
-from adapters.contract import Protective, Purpose, VenueError
+from adapters.contract import (
+    Protective,
+    Purpose,
+    VenueAdapter,
+    VenueAuthRefused,
+    VenueError,
+)
 from bot.domain.errors import SecretError
 from bot.domain.limits import Limits
 from bot.domain.plan import Plan, Target
@@ -61,17 +67,30 @@ class Previewer:
             self.recent[place] = (self.clock.monotonic(), count)
         found[target.account] = count
 
-    async def _count(self, target: Target) -> Count:
+    async def _reader(self, target: Target) -> VenueAdapter | None:
+        """Return what reads a target: its read key, or nothing but its address where that will do.
+
+        Raises:
+            SecretError: the read key cannot be had.
+            VenueError: the venue did not say whose key that is, or it is another account's.
+        """
+        venue = self.venues.venue(target.venue, target.base_url)
         if target.read_key is None:
-            return Count(account=target.account, orders=None, why="no read key")
+            return venue.reader(target.uid)
+        signer = venue.signer(await self.keys.read(target.read_key))
+        adapter = venue.adapter(signer, uid=target.uid, purpose=Purpose.LOOK)
+        facts = await adapter.check()
+        if target.uid not in facts.accounts:
+            raise VenueAuthRefused(
+                user_message=f"read key belongs to UID {', '.join(facts.accounts)}"
+            )
+        return adapter
+
+    async def _count(self, target: Target) -> Count:
         try:
-            secret = await self.keys.read(target.read_key)
-            venue = self.venues.venue(target.venue, target.base_url)
-            adapter = venue.adapter(venue.signer(secret), purpose=Purpose.LOOK)
-            facts = await adapter.check()
-            if facts.account_uid != target.uid:
-                why = f"read key belongs to UID {facts.account_uid}"
-                return Count(account=target.account, orders=None, why=why)
+            adapter = await self._reader(target)
+            if adapter is None:
+                return Count(account=target.account, orders=None, why="no read key")
             everything = replace(target.scope, protective=Protective.CANCEL)
             reading = await adapter.open_orders(everything, pages_max=self.limits.pages_max)
         except (SecretError, VenueError) as error:

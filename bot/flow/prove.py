@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 
 from adapters.contract import (
-    ApiKeySigner,
+    AnyVenue,
     KeyFacts,
     Purpose,
-    Venue,
     VenueAdapter,
     VenueAuthRefused,
     VenueError,
 )
+from adapters.signers import Signer
 from bot.domain.errors import ConfigError, SecretError
 from bot.domain.event import EventKind
 from bot.domain.result import Phase
@@ -36,7 +36,9 @@ async def adapter_of(job: Job) -> VenueAdapter | None:
         try:
             venue = _venue(job)
             signer = await _signer(job, venue)
-            adapter = venue.adapter(signer, purpose=Purpose.RUN, may_send=job.may_send)
+            adapter = venue.adapter(
+                signer, uid=job.target.uid, purpose=Purpose.RUN, may_send=job.may_send
+            )
             if not any(job.trouble):
                 job.trouble = (f"{job.target.venue} has not said yet whose key this is", "")
             facts = await adapter.check()
@@ -57,13 +59,13 @@ def _words(error: ConfigError | SecretError | VenueError) -> str:
 
 
 def _is_of_account(job: Job, facts: KeyFacts) -> bool:
-    """Tell whether the venue's own id of the key's account is the one in the plan."""
-    if facts.account_uid == job.target.uid:
+    """Tell whether the account in the plan is one that the key is for."""
+    if job.target.uid in facts.accounts:
         job.trouble = ("", "")
         return True
     tell.trouble(
         job,
-        f"key belongs to UID {facts.account_uid}, plan says {job.target.uid}",
+        f"key belongs to UID {', '.join(facts.accounts)}, plan says {job.target.uid}",
         f"Put the key of {job.target.account} at {job.target.key}.",
     )
     return False
@@ -75,7 +77,7 @@ def _patience_s(job: Job, *, is_retryable: bool) -> float:
     return job.means.limits.chase_wait_s if is_slow else job.means.limits.key_retry_s
 
 
-def _venue(job: Job) -> Venue:
+def _venue(job: Job) -> AnyVenue:
     """Find the venue of a target.
 
     Raises:
@@ -91,7 +93,7 @@ def _venue(job: Job) -> Venue:
         ) from None
 
 
-async def _signer(job: Job, venue: Venue) -> ApiKeySigner:
+async def _signer(job: Job, venue: AnyVenue) -> Signer:
     """Read the target's key, each distinct path once per run unless the venue refused it.
 
     Raises:

@@ -255,7 +255,7 @@ async def _dry_run(counter: Counter, body: Body, typed: Cancel) -> Message:
     requester = await _asker(counter, body)
     if refusal := _no_asker(counter, requester):
         return refusal
-    plan = await ask.resolve(desk, typed, requester)
+    _, plan = await ask.resolve(desk, typed, requester)
     return answers.dry_run(plan, await counter.previewer.count(plan))
 
 

@@ -88,7 +88,7 @@ async def world(
             if listed:
                 await venue.instruments()
             signer = venue.signer(credentials())
-            adapter = venue.adapter(signer, purpose=Purpose.RUN)
+            adapter = venue.adapter(signer, uid=UID, purpose=Purpose.RUN)
             assert isinstance(adapter, BybitAdapter)
             yield World(simulated=simulated, venue=venue, adapter=adapter)
 

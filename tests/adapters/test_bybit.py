@@ -223,7 +223,7 @@ async def test_a_coin_once_listed_is_kept_on_disk_and_cancelled_after_a_restart(
         simulated.faults.add(Fault(wrong=Wrong.SERVER, path="/v5/market/instruments-info"))
         async with bybit.connect(connection, gate=Gate(bybit.ADDRESS), state_dir=tmp_path) as venue:
             assert "NEWPERP" in (await venue.instruments()).symbols
-            adapter = venue.adapter(venue.signer(credentials()), purpose=Purpose.RUN)
+            adapter = venue.adapter(venue.signer(credentials()), uid=UID, purpose=Purpose.RUN)
             receipts = await adapter.cancel_all(ALL)
             assert "cancel-all linear NEWC" in {r.call for r in receipts}
 
@@ -233,7 +233,7 @@ async def test_nothing_is_signed_once_consent_has_ended():
         bybit_world.place("linear:USDT")
         venue = bybit_world.venue
         signer = venue.signer(credentials())
-        adapter = venue.adapter(signer, purpose=Purpose.RUN, may_send=lambda: False)
+        adapter = venue.adapter(signer, uid=UID, purpose=Purpose.RUN, may_send=lambda: False)
         calls = len(bybit_world.simulated.log)
         errors = [receipt.error for receipt in await adapter.cancel_all(ALL)]
         assert {type(error) for error in errors} == {VenueNotReached}

@@ -10,6 +10,7 @@ from pydantic import SecretStr, ValidationError
 
 from adapters import bybit, bybit_wire
 from adapters.bybit_adapter import BybitAdapter
+from adapters.carrier import Reply
 from adapters.contract import (
     Priority,
     Purpose,
@@ -22,7 +23,7 @@ from adapters.contract import (
     VenueThrottled,
 )
 from adapters.gate import Call, Gate
-from adapters.link import Reply, VenueLink
+from adapters.link import VenueLink
 from bot.sandbox.venues.bybit import Key
 from bot.sandbox.venues.faults import Wrong
 from tests.adapters.bybit_world import API_KEY, SECRET, UID, VECTORS, credentials, world
@@ -172,7 +173,9 @@ async def test_keys_of_one_account_share_its_limits_once_they_are_known():
     async with world() as bybit_world:
         bybit_world.simulated.add_key("READKEY", Key(uid=UID, secret=SECRET, is_read_only=True))
         secret = credentials(api_key="READKEY")
-        reader = bybit_world.venue.adapter(bybit_world.venue.signer(secret), purpose=Purpose.LOOK)
+        reader = bybit_world.venue.adapter(
+            bybit_world.venue.signer(secret), uid=UID, purpose=Purpose.LOOK
+        )
         assert isinstance(reader, BybitAdapter)
         callers = [bybit_world.adapter.caller, reader.caller]
         ask = bybit_wire.build_cancel_all(bybit_wire.OPTION, {})
@@ -208,7 +211,7 @@ async def test_a_signature_over_other_bytes_is_refused_and_the_key_not_shown():
 
     async with world() as bybit_world:
         forger = Forger(bybit_world.venue.signer(credentials()))
-        adapter = bybit_world.venue.adapter(forger, purpose=Purpose.RUN)
+        adapter = bybit_world.venue.adapter(forger, uid=UID, purpose=Purpose.RUN)
         receipts = await adapter.cancel_all(ALL)
         assert {r.error.venue_code for r in receipts} == {"10004"}
         assert not [r for r in receipts if API_KEY in r.error.user_message + r.error.remedy]
@@ -219,14 +222,16 @@ async def test_an_rsa_key_is_accepted():
     secret = SecretStr(json.dumps({"api_key": "RSAKEY", "private_key": rsa["secret"]}))
     async with world() as bybit_world:
         bybit_world.simulated.add_key("RSAKEY", Key(uid="77", public_pem=rsa["public_key_pem"]))
-        adapter = bybit_world.venue.adapter(bybit_world.venue.signer(secret), purpose=Purpose.LOOK)
-        assert (await adapter.check()).account_uid == "77"
+        adapter = bybit_world.venue.adapter(
+            bybit_world.venue.signer(secret), uid=UID, purpose=Purpose.LOOK
+        )
+        assert (await adapter.check()).accounts == ("77",)
 
 
 async def test_check_says_whose_key_this_is_and_what_it_may_do():
     async with world() as bybit_world:
         facts = await bybit_world.adapter.check()
-        assert facts.account_uid == UID
+        assert facts.accounts == (UID,)
         assert facts.can_cancel is True
         assert facts.can_withdraw is False
         assert facts.bound_addresses == ()
@@ -266,7 +271,7 @@ async def test_an_error_of_the_caller_leaves_connect_as_it_is():
 async def test_connect_needs_no_answer():
     connection = bybit.BybitSettings(base_url="http://127.0.0.1:1")
     async with bybit.connect(connection, gate=Gate(bybit.ADDRESS), state_dir=None) as venue:
-        adapter = venue.adapter(venue.signer(credentials()), purpose=Purpose.RUN)
+        adapter = venue.adapter(venue.signer(credentials()), uid=UID, purpose=Purpose.RUN)
         receipts = await adapter.cancel_all(ALL)
         assert {type(r.error) for r in receipts} == {VenueNotReached}
 
@@ -300,14 +305,14 @@ async def _read(pages: list[Reply], *, pages_max: int = 9):
     """Read inverse orders from scripted pages, through a link that is not there."""
 
     class Link(VenueLink):
-        def __init__(self, clock):
-            self.clock = clock
+        def __init__(self, link):
+            super().__init__(link.base_url, link.gate, link.carrier)
 
         async def call(self, call, build):
             return pages.pop(0)
 
     async with world() as bybit_world:
-        link = Link(bybit_world.venue.link.clock)
+        link = Link(bybit_world.venue.link)
         caller = replace(bybit_world.adapter.caller, link=link)
         adapter = replace(bybit_world.adapter, caller=caller)
         off = tuple(each for each in bybit_wire.ORDER_CLASSES if each != "inverse")

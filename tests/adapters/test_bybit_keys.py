@@ -25,7 +25,7 @@ LACKING = (
 
 def test_the_recorded_key_is_read():
     facts = bybit_keys.parse_key(RECORDED)
-    assert facts.account_uid == "1448939"
+    assert facts.accounts == ("1448939",)
     assert facts.is_read_only is True
     assert facts.can_cancel is False
     assert facts.can_withdraw is False
@@ -73,7 +73,7 @@ def test_a_key_that_may_withdraw_or_is_unbound_is_named():
 )
 def test_what_cannot_be_read_of_a_key_is_unknown_and_said(odd: dict[str, object], field: str):
     facts = bybit_keys.parse_key(TRADER | odd)
-    assert facts.account_uid == "1234567"
+    assert facts.accounts == ("1234567",)
     assert facts.can_cancel is True
     assert facts.can_withdraw is False
     assert facts.expires is None

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -104,13 +105,13 @@ def test_a_ban_refuses_whoever_waits_and_whoever_comes():
         await pass_through(gate, call("first", ONE), [])
         until = datetime.now(UTC) + timedelta(minutes=10)
         assert gate.banned_until is None
-        asyncio.get_running_loop().call_later(1.0, gate.banned, until)
+        asyncio.get_running_loop().call_later(1.0, partial(gate.banned, until, for_s=600.0))
         with pytest.raises(VenueBanned, match="BANNED until"):
             await pass_through(gate, call("waits", ONE), [])
         assert now() == 1.0
         with pytest.raises(VenueBanned):
             await pass_through(gate, call(priority=Priority.CANCEL), [])
-        gate.banned(until - timedelta(minutes=9))
+        gate.banned(until - timedelta(minutes=9), for_s=60.0)
         assert gate.banned_until == until
         await asyncio.sleep(601)
         assert gate.banned_until is None

@@ -9,7 +9,9 @@ import aiohttp
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from adapters import internet
 from adapters import link as links
+from adapters.carrier import CarrierLimits, WireRequest
 from adapters.contract import (
     Priority,
     VenueError,
@@ -18,12 +20,13 @@ from adapters.contract import (
     VenueReplyInvalid,
 )
 from adapters.gate import Call, Gate
-from adapters.link import LinkLimits, VenueLink, WireRequest
+from adapters.internet import Internet
+from adapters.link import VenueLink
 from adapters.pacing import Window
 
 MUCH = Window(name="address", calls=1000, per_s=1.0)
 READ = Call(name="read", windows=(), priority=Priority.READING)
-FAST = LinkLimits(connect_s=0.5, call_s=0.3, reply_bytes_max=1000)
+FAST = CarrierLimits(connect_s=0.5, call_s=0.3, reply_bytes_max=1000)
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 
@@ -168,9 +171,10 @@ class NoName(AbstractResolver):
 
 
 async def test_name_that_nobody_resolves_sent_nothing():
-    limits = LinkLimits(connect_s=0.1, call_s=2.0)
+    limits = CarrierLimits(connect_s=0.1, call_s=2.0)
     async with links.open_link("https://venue.example", Gate(MUCH), limits=limits) as link:
-        link._connector._resolver = NoName()
+        assert isinstance(link.carrier, Internet)
+        link.carrier._connector._resolver = NoName()
         with pytest.raises(VenueNotReached, match="does not take connections in time"):
             await link.call(READ, plain)
 
@@ -293,6 +297,6 @@ def _every(base: type[BaseException]) -> set[type[BaseException]]:
 )
 def test_every_error_of_aiohttp_becomes_one_of_ours_without_its_text(kind: type[Exception]):
     made = kind.__new__(kind)
-    translated = links.translate(made)
+    translated = internet.translate(made)
     assert isinstance(translated, VenueError)
     assert inspect.getmodule(type(translated)) is inspect.getmodule(VenueError)

@@ -10,7 +10,8 @@ from pydantic import SecretStr
 from adapters import bybit_wire as wire
 from adapters import signing
 from adapters.bybit import BybitCredentials
-from adapters.contract import ApiKeySigner, VenueAuthRefused
+from adapters.contract import VenueAuthRefused
+from adapters.signers import ApiKeySigner
 
 VECTORS = json.loads(Path(__file__).with_name("bybit_vectors.json").read_text())
 """Computed by pybit 5.17.0 and ccxt 4.5.90, checked with Node's crypto; see `source` inside."""

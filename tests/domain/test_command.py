@@ -27,7 +27,7 @@ from bot.domain.errors import UsageError
         ("desk=MM env=prod", Cancel(tags=(("desk", "mm"), ("env", "prod")))),
         (
             "bybit --symbol ethusdt,BTCUSDT",
-            Cancel(words=("bybit",), symbols=("BTCUSDT", "ETHUSDT")),
+            Cancel(words=("bybit",), symbols=("BTCUSDT", "ethusdt")),
         ),
         ("bybit --symbol=BTCUSDT", Cancel(words=("bybit",), symbols=("BTCUSDT",))),
         ("mm --order BTC:123", Cancel(words=("mm",), order=("BTC", "123"))),
@@ -47,9 +47,9 @@ from bot.domain.errors import UsageError
             ),
         ),
         ("desk=mm DESK=MM", Cancel(tags=(("desk", "mm"),))),
-        ("bybit --symbol a,A,a", Cancel(words=("bybit",), symbols=("A",))),
+        ("bybit --symbol a,A,a", Cancel(words=("bybit",), symbols=("A", "a"))),
         ('bybit --symbol "BTC, ETH"', Cancel(words=("bybit",), symbols=("BTC", "ETH"))),
-        ("mm --order eth/usdc:client-7:b", Cancel(words=("mm",), order=("ETH/USDC", "client-7:b"))),
+        ("mm --order eth/usdc:client-7:b", Cancel(words=("mm",), order=("eth/usdc", "client-7:b"))),
         ("desk=mm --order A:1", Cancel(tags=(("desk", "mm"),), order=("A", "1"))),
         ('all --reason "  two   words\n"', Cancel(is_all=True, reason="two words")),
         (
@@ -297,8 +297,8 @@ def test_no_text_raises_anything_but_a_usage_error(text: str):
     ("text", "written"),
     [
         ("BYBIT-MM desk=MM --dry-run", "bybit-mm desk=mm --dry-run"),
-        ("bybit --symbol b,a", "bybit --symbol A,B"),
-        ("mm --order btc:X1", "mm --order BTC:X1"),
+        ("bybit --symbol b,a", "bybit --symbol a,b"),
+        ("mm --order btc:X1", "mm --order btc:X1"),
         ("all --reason '\"why\" & how'", "all --reason '\"why\" &amp; how'"),
         ("all --reason x", 'all --reason "x"'),
     ],

@@ -131,7 +131,7 @@ class FakeAdapter:
         await self._call("check")
         if self.book.check_error is not None:
             raise self.book.check_error
-        return KeyFacts(account_uid=self.book.uid, can_cancel=True)
+        return KeyFacts(accounts=(self.book.uid,), can_cancel=True)
 
     async def _call(self, name: str) -> None:
         import asyncio
@@ -156,6 +156,8 @@ class FakeVenue:
     books: dict[str, Book]
     capabilities: Capabilities = CAPABILITIES
     banned_until: datetime | None = None
+    public: dict[str, FakeAdapter] = field(default_factory=dict)
+    """By UID: what anybody may read."""
 
     async def instruments(self, wanted: Collection[str] = ()) -> Instruments:
         from tests.fakes.clock import EPOCH
@@ -168,7 +170,15 @@ class FakeVenue:
         return FakeSigner(api_key=secret.get_secret_value())
 
     def adapter(
-        self, signer: object, *, purpose: Purpose, may_send: Callable[[], bool] = always
+        self,
+        signer: object,
+        *,
+        uid: str,
+        purpose: Purpose,
+        may_send: Callable[[], bool] = always,
     ) -> FakeAdapter:
         assert isinstance(signer, FakeSigner)
         return FakeAdapter(self.books[signer.api_key], may_send)
+
+    def reader(self, uid: str) -> FakeAdapter | None:
+        return self.public.get(uid)

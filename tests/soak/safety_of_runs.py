@@ -48,7 +48,7 @@ REMOVALS = [
     Removal(
         check="uid check",
         path="bot/flow/prove.py",
-        old="if facts.account_uid == job.target.uid:",
+        old="if job.target.uid in facts.accounts:",
         new="if True:",
         test=f"{RUN}::test_swapped_key_sends_no_cancel_and_names_whose_key_it_is",
     ),
