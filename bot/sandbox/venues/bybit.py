@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from bot.sandbox.venues import bybit_orders as orders
 from bot.sandbox.venues import exchange, faults
 from bot.sandbox.venues.book import Book
-from bot.sandbox.venues.bybit_kinds import KINDS
+from bot.sandbox.venues.bybit_kinds import KINDS, View
 from bot.sandbox.venues.bybit_listing import Args, BadCall, Listing
 from bot.sandbox.venues.exchange import Answer, Door, Request, Seen, Transport
 from bot.sandbox.venues.faults import Fault, Faults, Wrong
@@ -136,7 +136,7 @@ class SimulatedBybit:
             self._take(key.uid, request.path, args, now, extra)
         if route is None:
             return {"result": self._query_api(request, key)}
-        view = orders.View(book=self.book, uid=key.uid, now=now, listing=self.listing, fault=fault)
+        view = View(book=self.book, uid=key.uid, now=now, listing=self.listing, fault=fault)
         try:
             return route(view, args)
         except BadCall as bad:

@@ -1,13 +1,16 @@
-"""The kinds of order at the simulated Bybit, and what its API calls them.
+"""The kinds of order at the simulated Bybit, what its API calls them, and who sees which.
 
-Owns `KINDS`. Source: bybit-exchange/docs, `docs/v5/enum`.
+Owns `KINDS` and `View`. Source: bybit-exchange/docs, `docs/v5/enum`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from bot.sandbox.venues.book import Kind, Order
+from bot.sandbox.venues.book import Book, Kind, Order
+from bot.sandbox.venues.bybit_listing import Listing
+from bot.sandbox.venues.faults import Fault, Wrong
 
 STOPS = ("", "", "", "Stop", "TakeProfit", "StopLoss", "TrailingStop")
 KINDS: Mapping[str, Kind] = {
@@ -38,3 +41,32 @@ def filter_of(order: Order) -> str:
     if order.kind.startswith("spot:"):
         return order.kind.removeprefix("spot:")
     return "StopOrder" if order.stop_type else "Order"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """One account's book at one moment, seen through what goes wrong."""
+
+    book: Book
+    uid: str
+    now: float
+    listing: Listing
+    fault: Fault | None = None
+
+    def live(self, category: str) -> list[Order]:
+        """Return the open orders of a category."""
+        return [o for o in self.book.live(self.uid, now=self.now) if category_of(o) == category]
+
+    def shown(self, category: str) -> list[Order]:
+        """Return what a reading of a category shows."""
+        found = self.book.shown(self.uid, now=self.now, fault=self.fault)
+        return [order for order in found if category_of(order) == category]
+
+    def cancel(self, orders: Sequence[Order]) -> list[Order]:
+        """Accept cancels."""
+        return self.book.cancel(orders, now=self.now, fault=self.fault)
+
+    @property
+    def is_repeating(self) -> bool:
+        """Tell whether every page names itself as the next."""
+        return self.fault is not None and self.fault.wrong is Wrong.REPEAT_CURSOR

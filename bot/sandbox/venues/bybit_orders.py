@@ -7,15 +7,13 @@ quotes and strategies. Source: bybit-exchange/docs, `docs/v5/order`, `spread`, `
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote
 
 from bot.sandbox.venues import bybit_listing
-from bot.sandbox.venues.book import Book, Order
-from bot.sandbox.venues.bybit_kinds import category_of, filter_of
-from bot.sandbox.venues.bybit_listing import Args, BadCall, Listing
-from bot.sandbox.venues.faults import Fault, Wrong
+from bot.sandbox.venues.book import Order
+from bot.sandbox.venues.bybit_kinds import View, filter_of
+from bot.sandbox.venues.bybit_listing import Args, BadCall
 
 CAP = 500
 FILTERS: Mapping[str, tuple[str, ...]] = {
@@ -24,35 +22,6 @@ FILTERS: Mapping[str, tuple[str, ...]] = {
     "spot": ("Order", "tpslOrder", "StopOrder", "OcoOrder", "BidirectionalTpslOrder"),
     "option": ("Order", "StopOrder"),
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
-    """One account's book at one moment, seen through what goes wrong."""
-
-    book: Book
-    uid: str
-    now: float
-    listing: Listing
-    fault: Fault | None = None
-
-    def live(self, category: str) -> list[Order]:
-        """Return the open orders of a category."""
-        return [o for o in self.book.live(self.uid, now=self.now) if category_of(o) == category]
-
-    def shown(self, category: str) -> list[Order]:
-        """Return what a reading of a category shows."""
-        found = self.book.shown(self.uid, now=self.now, fault=self.fault)
-        return [order for order in found if category_of(order) == category]
-
-    def cancel(self, orders: Sequence[Order]) -> list[Order]:
-        """Accept cancels."""
-        return self.book.cancel(orders, now=self.now, fault=self.fault)
-
-    @property
-    def is_repeating(self) -> bool:
-        """Tell whether every page names itself as the next."""
-        return self.fault is not None and self.fault.wrong is Wrong.REPEAT_CURSOR
 
 
 PER_SECOND: Mapping[str, int] = {
@@ -293,6 +262,24 @@ def cancel_quotes(view: View, _: Args) -> dict[str, Any]:
     return _cancel_rfq_kind(view, "quote")
 
 
+def cancel_rfq(view: View, args: Args) -> dict[str, Any]:
+    """`POST /v5/rfq/cancel-rfq`."""
+    return _cancel_one_of(view, "rfq", args)
+
+
+def cancel_quote(view: View, args: Args) -> dict[str, Any]:
+    """`POST /v5/rfq/cancel-quote`."""
+    return _cancel_one_of(view, "quote", args)
+
+
+def _cancel_one_of(view: View, kind: str, args: Args) -> dict[str, Any]:
+    found = [o for o in view.live(kind) if o.order_id == args.get(f"{kind}Id")]
+    if not found:
+        raise BadCall(110001, "Order does not exist.")
+    view.cancel(found)
+    return {"result": {f"{kind}Id": found[0].order_id, f"{kind}LinkId": ""}}
+
+
 def _cancel_rfq_kind(view: View, kind: str) -> dict[str, Any]:
     rows = [
         {f"{kind}Id": order.order_id, f"{kind}LinkId": "", "code": 0, "msg": ""}
@@ -377,6 +364,8 @@ ROUTES: Mapping[tuple[str, str], Route] = {
     ("POST", "/v5/spread/order/cancel"): spread_cancel,
     ("GET", "/v5/rfq/rfq-realtime"): rfq_realtime,
     ("GET", "/v5/rfq/quote-realtime"): quote_realtime,
+    ("POST", "/v5/rfq/cancel-rfq"): cancel_rfq,
+    ("POST", "/v5/rfq/cancel-quote"): cancel_quote,
     ("POST", "/v5/rfq/cancel-all-rfq"): cancel_rfqs,
     ("POST", "/v5/rfq/cancel-all-quotes"): cancel_quotes,
     ("GET", "/v5/strategy/list"): strategies,
