@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
-from adapters import bybit, bybit_adapter
+from adapters import bybit, bybit_adapter, coinapi, coinapi_adapter
 from adapters.carrier import Carrier
 from adapters.contract import AnyVenue, Capabilities
 from adapters.gate import Gate
@@ -67,6 +67,15 @@ VENUES: Mapping[str, VenueKind] = {
         is_key_of_one_account=True,
         uid=re.compile(r"[0-9]{1,20}"),
         uid_means="its digits, as Bybit shows them as UID on the account's page",
+    ),
+    "coinapi": VenueKind(
+        connect=coinapi.connect,
+        settings=coinapi.CoinapiSettings,
+        address=coinapi.ADDRESS,
+        capabilities=coinapi_adapter.CAPABILITIES,
+        is_key_of_one_account=False,
+        uid=coinapi.UID,
+        uid_means="the whole exchange_id as CoinAPI has it, with its tag: KRAKEN/JOHN",
     ),
 }
 

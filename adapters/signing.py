@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 from typing import TypeVar
 
 from cryptography.hazmat.primitives import hashes, serialization
@@ -84,6 +85,24 @@ class RsaSigner:
         """Sign `message`; about 1 ms, too short to be worth a thread."""
         signature = self._key.sign(message, padding.PKCS1v15(), hashes.SHA256())
         return base64.b64encode(signature).decode()
+
+
+class HeldKey:
+    """Holds a key that is itself sent, in a header; signs nothing."""
+
+    def __init__(self, key: SecretStr, accounts: tuple[str, ...]) -> None:
+        if not re.fullmatch(r"[!-~]+", key.get_secret_value()):
+            raise VenueAuthRefused(
+                user_message="the key is empty, or holds what no header can carry",
+                remedy="Store it again without blanks and line breaks.",
+            )
+        self._key = key
+        self.accounts = accounts
+        self.budget_id = budget_id(key)
+
+    async def key(self) -> str:
+        """Return the key, for the header of one call."""
+        return self._key.get_secret_value()
 
 
 def _load(private_key: SecretStr) -> rsa.RSAPrivateKey:

@@ -171,7 +171,7 @@ def test_no_secret_shows_in_the_repr(tmp_path: Path):
 
 OTHER_MEANING = (
     "a name that means something else in a command. "
-    "Give it another: bybit, all, status, show, withdraw, policy, help are taken."
+    "Give it another: bybit, coinapi, all, status, show, withdraw, policy, help are taken."
 )
 WRONG = {
     'config.toml has an unknown key "polcy". Did you mean policy?': changed(
@@ -269,7 +269,7 @@ WRONG = {
     'config.toml: account bybit-mm: "bibit" is not a venue. Did you mean bybit?': changed(
         'venue = "bybit"', 'venue = "bibit"'
     ),
-    'config.toml: account bybit-mm: "nyse" is not a venue. Known: bybit.': changed(
+    'config.toml: account bybit-mm: "nyse" is not a venue. Known: bybit, coinapi.': changed(
         'venue = "bybit"', 'venue = "nyse"'
     ),
     f"config.toml: account bybit has {OTHER_MEANING}": changed('"bybit-mm"', '"bybit"'),

@@ -30,7 +30,7 @@ def test_config_of_the_readme_loads_beside_the_example_policy(tmp_path: Path, hi
     passphrase.write_text("x")
     tokens = {"SLACK_BOT_TOKEN": "t", "SLACK_SIGNING_SECRET": "s"}
     config = configs.load(tmp_path / "config.toml", tokens)
-    assert [account.name for account in config.accounts] == ["bybit-mm", "bybit-test"]
+    assert [account.name for account in config.accounts] == ["bybit-mm", "bybit-test", "ems-kraken"]
     assert config.accounts[0].read_key == "venues/bybit-mm-ro"
 
 
