@@ -74,10 +74,11 @@ def test_a_cancelled_order_is_pending_and_still_shown_until_it_is_gone():
     assert ours.status_of("a") == "CANCELED"
 
 
-def test_a_second_cancel_does_not_put_off_the_first():
+@pytest.mark.parametrize("flags", [{}, {"is_uncancellable": True}])
+def test_a_second_cancel_does_not_put_off_the_first(flags: dict[str, Any]):
     ours = caller()
     ours.venue.book.cancel_delay_s = 10.0
-    order = ours.place("limit", "a")
+    order = ours.place("limit", "a", **flags)
     ours.cancel_all()
     gone_at = order.gone_at
     ours.wait(0.1)
@@ -232,9 +233,10 @@ def test_orders_are_cancelled_one_by_one_by_either_id():
     assert ours.open() == ["c"]
 
 
-def test_a_cancel_of_an_order_that_has_gone_answers_its_last_report():
+@pytest.mark.parametrize("flags", [{}, {"is_uncancellable": True}])
+def test_a_cancel_of_an_order_that_has_gone_answers_its_last_report(flags: dict[str, Any]):
     ours = caller()
-    order = ours.place("limit", "a")
+    order = ours.place("limit", "a", **flags)
     order.gone_at = NOW - 1
     answer = ours.post(CANCEL, exchange_id=JOHN, client_order_id="a")
     assert (answer.status, fields(answer)["status"]) == (200, "FILLED")
@@ -319,7 +321,7 @@ def test_some_orders_expire_and_some_do_not():
 
 
 def test_times_have_seven_digits_and_are_of_the_venues_clock():
-    assert stamp(1_590_578_180.5) == "2020-05-27T11:16:20.5000000Z"
+    assert stamp(1_590_578_180.0625) == "2020-05-27T11:16:20.0625000Z"
     ours = caller()
     ours.place("outside", "a", ago_s=0.0)
     ours.venue.skew_s = 3600.0

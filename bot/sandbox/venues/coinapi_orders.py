@@ -117,13 +117,13 @@ def cancel_one(view: View, args: Args) -> Answer:
     if not ids:
         raise view.invalid("client_order_id", "One of the order ids is required.")
     rejected = ids | {"exchange_id": exchange_id, "type": shapes.CANCEL_ONE}
-    for uid in _addressed(view, exchange_id, rejected)[:1]:
-        order = _found(view, uid, ids)
-        _meet_hitch(view, uid, [order] if order else [], rejected, is_unable=False)
-        if order is not None:
-            if order.is_open(view.now):
-                view.cancel(uid, [order])
-            return _json(view.report(uid, order, at=view.now))
+    (uid,) = _addressed(view, exchange_id, rejected)
+    order = _found(view, uid, ids)
+    _meet_hitch(view, uid, [order] if order else [], rejected, is_unable=False)
+    if order is not None:
+        if order.is_open(view.now):
+            view.cancel(uid, [order])
+        return _json(view.report(uid, order, at=view.now))
     named = next(iter(ids.values()))
     raise Refused(_not_found(view, named, rejected, status=view.conflicts.missing_status))
 
@@ -190,13 +190,12 @@ def _moment(view: View, args: Args, name: str) -> float:
 
 def _addressed(view: View, exchange_id: str, rejected: Args) -> list[str]:
     """Return the accounts that a cancel is for: one, unless a name without a tag covers more."""
-    uids = [uid for name, uid in view.accounts.items() if name == exchange_id]
-    if view.conflicts.untagged_covers_tagged and rejected["type"] == shapes.CANCEL_ALL:
-        uids += [
-            uid
-            for name, uid in view.accounts.items()
-            if name != exchange_id and exchange_of(name) == exchange_id
-        ]
+    is_wide = view.conflicts.untagged_covers_tagged and rejected["type"] == shapes.CANCEL_ALL
+    uids = [
+        uid
+        for name, uid in view.accounts.items()
+        if name == exchange_id or (is_wide and exchange_of(name) == exchange_id)
+    ]
     if uids:
         return uids
     match view.conflicts.unknown:

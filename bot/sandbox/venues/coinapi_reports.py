@@ -44,11 +44,6 @@ class Lives:
             turns.append(("FILLED", order.gone_at))
         return sorted((turn for turn in turns if turn[1] <= at), key=lambda turn: turn[1])
 
-    def status(self, order: Order, conflicts: Conflicts, *, at: float) -> str:
-        """Return the status of an order at a moment."""
-        history = self.history(order, conflicts, at=at)
-        return history[-1][0] if history else "RECEIVED"
-
     def is_in_transit(self, order: Order, conflicts: Conflicts, *, at: float) -> bool:
         """Tell whether an order is not yet in the book of its exchange."""
         return order.kind == TRANSIT and at < rests_at(order, conflicts)
