@@ -32,6 +32,7 @@ from adapters import coinapi_replies as replies
 from adapters import coinapi_reports as reports
 from adapters import coinapi_wire as wire
 from adapters.carrier import WireRequest
+from adapters.coinapi_replies import CallInvalid
 from adapters.coinapi_wire import LIMIT, Ask
 from adapters.contract import (
     Capabilities,
@@ -83,10 +84,25 @@ class Lessons:
 
     one_by_one: set[str] = field(default_factory=set)
     """Exchange ids that take no cancel-all."""
+    known: set[str] = field(default_factory=set)
+    """Exchange ids that EMS has listed orders of, or taken a cancel-all for."""
+    doubted: dict[str, VenueError] = field(default_factory=dict)
+    """Exchange ids that EMS may not know: it called a cancel-all for them invalid. What it lists
+    for such an id is not documented, so their empty lists prove nothing."""
     refusals: int = 0
     """How often in a row EMS said that we are too fast."""
     held_until: float = float("-inf")
     """Loop time."""
+
+    def knows(self, exchange_id: str) -> None:
+        """Note that EMS knows this exchange id."""
+        self.known.add(exchange_id)
+        self.doubted.pop(exchange_id, None)
+
+    def doubts(self, exchange_id: str, error: VenueError) -> None:
+        """Note that EMS may not know this exchange id, unless it has shown that it does."""
+        if exchange_id not in self.known:
+            self.doubted[exchange_id] = error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,11 +180,14 @@ class CoinapiAdapter:
         return await self._cancel_listed(scope)
 
     async def _cancel_everything(self) -> Receipt:
-        ask = wire.build_cancel_all(self.exchange_id)
+        ask, lessons = wire.build_cancel_all(self.exchange_id), self.caller.lessons
         try:
             await self.caller.ask(ask, Priority.CANCEL)
         except VenueError as error:
+            if isinstance(error, CallInvalid):
+                lessons.doubts(self.exchange_id, error)
             return Receipt(order_class=LIMIT, call=ask.name, error=error)
+        lessons.knows(self.exchange_id)
         return Receipt(order_class=LIMIT, call=ask.name)
 
     async def _cancel_listed(self, scope: Scope) -> tuple[Receipt, ...]:
@@ -218,9 +237,12 @@ class CoinapiAdapter:
         except VenueError as error:
             return Reading(unread=(Unread(order_class=LIMIT, error=error),))
         listed = reports.parse_orders(found, self.exchange_id)
+        if listed.rows:
+            self.caller.lessons.knows(self.exchange_id)
+        why = listed.error or self.caller.lessons.doubted.get(self.exchange_id)
         return Reading(
             orders=tuple(row.order for row in listed.rows if reports.is_in_scope(row, scope)),
-            unread=(Unread(order_class=LIMIT, error=listed.error),) if listed.error else (),
+            unread=(Unread(order_class=LIMIT, error=why),) if why else (),
         )
 
     async def check(self) -> KeyFacts:

@@ -11,7 +11,10 @@ docs.coinapi.io, read 2026-11-20. Oddities:
 * HTTP 490 says that the exchange cannot be reached, with the media type `appliction/json`. No media
   type is believed here: bodies are read as what they are.
 * The examples of 490 and of 200 are one and the same, `ORDER_ID_NOT_FOUND`. So 490 is judged by its
-  status: taken for "no such order" it would not be tried again.
+  status: taken for "no such order" it would not be tried again. Only `METHOD_NOT_SUPPORTED` is
+  believed there, as no example has it and the way round it costs nothing.
+* A rejection without a reason may be what was called `Message` until 2021, and good news. It is
+  told as it stands, and is no reason to try again: the readings are.
 """
 
 from __future__ import annotations
@@ -38,6 +41,10 @@ RETRY_S, RETRY_S_MAX = 1.0, 10.0
 """How long to wait after HTTP 429 that does not say, and the longest that is believed."""
 NOT_FOUND = "ORDER_ID_NOT_FOUND"
 NOT_SUPPORTED = "METHOD_NOT_SUPPORTED"
+
+
+class CallInvalid(VenueRefused):
+    """HTTP 400. All that is ours in a call is the exchange_id: EMS may not know it."""
 
 
 class Kind(Enum):
@@ -75,6 +82,7 @@ REASONS: Mapping[str, Meaning] = {
     "JSON_ERROR": Meaning(Kind.REFUSED, "EMS cannot read the call", _OURS),
 }
 _STRANGE = Meaning(Kind.LATER, "EMS refuses for a reason unknown to cancelall")
+_NO_REASON = Meaning(Kind.REFUSED, "EMS answers as if it refused, and gives no reason")
 
 
 def judge(reply: Reply, *, key: str) -> object:
@@ -86,7 +94,11 @@ def judge(reply: Reply, *, key: str) -> object:
         VenueError: the answer refuses, by its body or its status.
     """
     found = _parsed(reply.body)
-    refusal = _of_status(reply) or _refusal(found, key)
+    told = _refusal(found, key)
+    is_unable = told is not None and told.venue_code == NOT_SUPPORTED
+    if reply.status == UNREACHABLE and not is_unable:
+        raise _error(_UNREACHED, f"HTTP {UNREACHABLE}", "")
+    refusal = _of_status(reply) or told
     if refusal is not None:
         raise refusal
     if reply.status == HTTPStatus.BAD_REQUEST:
@@ -109,7 +121,7 @@ def _of_status(reply: Reply) -> VenueError | None:
         wait_s = float(told) if re.fullmatch(r"[0-9]{1,3}", told) else RETRY_S
         wait_s = min(max(wait_s, RETRY_S), RETRY_S_MAX)
         return VenueThrottled(user_message=message, venue_code=code, retry_after_s=wait_s)
-    return _error(_UNREACHED, code, "") if reply.status == UNREACHABLE else None
+    return None
 
 
 def _of_bare_status(status: int) -> VenueError:
@@ -145,9 +157,13 @@ def _refusal(found: object, key: str) -> VenueError | None:
     is_error = str(found.get("severity", "")).upper() == "ERROR"
     if not (reason or is_reject or is_error):
         return None
-    code = _code(reason) if reason else "MESSAGE_REJECT" if is_reject else "ERROR"
-    meaning = REASONS.get(code) or (_STRANGE if reason else REASONS["OTHER"])
-    return _error(meaning, code, tidy(found.get("message"), key))
+    said = tidy(found.get("message"), key)
+    if reason:
+        code = _code(reason)
+        return _error(REASONS.get(code, _STRANGE), code, said)
+    if is_error:
+        return _error(REASONS["OTHER"], "ERROR", said)
+    return _error(_NO_REASON, "MESSAGE_REJECT", said)
 
 
 def _error(meaning: Meaning, code: str, said: str) -> VenueError:
@@ -162,7 +178,7 @@ def _error(meaning: Meaning, code: str, said: str) -> VenueError:
     )
 
 
-def _invalid_call(found: object, key: str) -> VenueRefused:
+def _invalid_call(found: object, key: str) -> CallInvalid:
     """Read `{"title":…,"status":400,"traceId":…,"errors":…}`.
 
     `errors` is text by the specification, and an object of lists as its framework writes it.
@@ -171,7 +187,7 @@ def _invalid_call(found: object, key: str) -> VenueRefused:
     errors = fields.get("errors")
     said = errors if isinstance(errors, str) else json.dumps(errors) if errors else ""
     message = "EMS cannot read the call"
-    return VenueRefused(
+    return CallInvalid(
         user_message=f"{message}: {tidy(said, key)}" if said else message,
         remedy="Check the account's uid, the whole exchange_id as CoinAPI has it.",
         venue_code=_code(fields.get("traceId")) or "HTTP 400",

@@ -31,6 +31,9 @@ every state that is not known."""
 
 
 def _id(told: object) -> object:
+    """Read a name; half a character (`\\ud800`) can be neither stored nor sent back."""
+    if isinstance(told, str):
+        told.encode()
     is_number = isinstance(told, int) and not isinstance(told, bool)
     return str(told) if is_number else (told or None)
 
