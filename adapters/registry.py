@@ -14,7 +14,15 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
-from adapters import bybit, bybit_adapter, coinapi, coinapi_adapter
+from adapters import (
+    bybit,
+    bybit_adapter,
+    coinapi,
+    coinapi_adapter,
+    pacifica,
+    pacifica_adapter,
+    pacifica_calls,
+)
 from adapters.carrier import Carrier
 from adapters.contract import AnyVenue, Capabilities
 from adapters.gate import Gate
@@ -76,6 +84,15 @@ VENUES: Mapping[str, VenueKind] = {
         is_key_of_one_account=False,
         uid=coinapi.UID,
         uid_means="the whole exchange_id as CoinAPI has it, with its tag: KRAKEN/JOHN",
+    ),
+    "pacifica": VenueKind(
+        connect=pacifica.connect,
+        settings=pacifica.PacificaSettings,
+        address=pacifica_calls.ADDRESS,
+        capabilities=pacifica_adapter.CAPABILITIES,
+        is_key_of_one_account=False,
+        uid=re.compile(r"[1-9A-HJ-NP-Za-km-z]{32,44}"),
+        uid_means="its address in base58, as the wallet shows it; a subaccount has one of its own",
     ),
 }
 

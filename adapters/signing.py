@@ -12,13 +12,18 @@ import hmac
 import re
 from typing import TypeVar
 
+import base58
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from nacl.signing import SigningKey
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from adapters.contract import VenueAuthRefused
 
 Model = TypeVar("Model", bound=BaseModel)
+PUBLISHED = "2Z2Wn4k"
+"""How the key in the examples of Pacifica's own SDK begins: everybody has it."""
+SEED_BYTES = 32
 
 
 def read_document(secret: SecretStr, model: type[Model]) -> Model:
@@ -66,6 +71,59 @@ class HmacSigner:
         """Sign `message`."""
         key = self._secret.get_secret_value().encode()
         return hmac.new(key, message, hashlib.sha256).hexdigest()
+
+
+class Ed25519Signer:
+    """Signs with Ed25519; its accounts are those of its document, or else its own address.
+
+    Args:
+        private_key: base58 of a seed, alone or followed by its public key.
+        accounts: addresses in base58.
+
+    Raises:
+        VenueAuthRefused: this is no such key, or one that everybody has.
+    """
+
+    def __init__(self, private_key: SecretStr, accounts: tuple[str, ...] = ()) -> None:
+        self._key = SigningKey(_seed(private_key))
+        self._public = bytes(self._key.verify_key)
+        address = base58.b58encode(self._public).decode()
+        self.accounts = accounts or (address,)
+        self.budget_id = budget_id(SecretStr(address))
+
+    @property
+    def public_key(self) -> bytes:
+        """The public half, 32 bytes."""
+        return self._public
+
+    async def sign(self, message: bytes) -> bytes:
+        """Sign `message`; returns 64 bytes."""
+        return self._key.sign(message).signature
+
+
+def _seed(private_key: SecretStr) -> bytes:
+    text = private_key.get_secret_value()
+    try:
+        key = base58.b58decode(text)
+    except ValueError:
+        key = b""
+    seed, public = key[:SEED_BYTES], key[SEED_BYTES:]
+    if len(seed) != SEED_BYTES or public not in (b"", bytes(SigningKey(seed).verify_key)):
+        raise VenueAuthRefused(
+            user_message="the private key is not an Ed25519 key in base58, or its halves differ",
+            remedy="Store it as the wallet exports it: base58 of 64 bytes, or of its 32-byte seed.",
+        )
+    if text.startswith(PUBLISHED):
+        raise VenueAuthRefused(
+            user_message="the private key is the one that Pacifica's SDK publishes",
+            remedy="Make a key of your own: everybody can sign with this one.",
+        )
+    return seed
+
+
+def header(name: str, value: SecretStr) -> tuple[str, str]:
+    """Write a secret into a header of one call."""
+    return name, value.get_secret_value()
 
 
 class RsaSigner:

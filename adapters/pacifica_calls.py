@@ -1,0 +1,240 @@
+"""One call to Pacifica: signed, sent over socket or HTTP, judged.
+
+Owns what every call has in common: the credits, the signature, the venue's clock, and what an
+answer teaches about both. Never decides what to ask. The one call that may leave twice is a cancel
+to which the socket gave no answer: it goes once more over HTTP, signed afresh, because cancels may
+be repeated.
+
+The clock costs no call: frames carry the venue's time, and the header `Date` is believed where it
+is off by more than it can be wrong.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import base58
+from pydantic import SecretStr
+
+from adapters import pacifica_replies as replies
+from adapters import pacifica_socket as sockets
+from adapters import pacifica_wire as wire
+from adapters import signing
+from adapters.carrier import Reply, WireRequest
+from adapters.contract import (
+    Priority,
+    Purpose,
+    VenueAuthRefused,
+    VenueError,
+    VenueNotReached,
+    VenueOutcomeUnknown,
+    VenueThrottled,
+    always,
+)
+from adapters.gate import Call
+from adapters.link import Build, VenueLink
+from adapters.pacifica_replies import Frame, Quota, Told
+from adapters.pacifica_socket import WarmSocket
+from adapters.pacifica_wire import Ask, Stamp
+from adapters.pacing import Window
+from adapters.signers import MessageSigner
+
+logger = logging.getLogger(__name__)
+
+ADDRESS = Window(name="address", calls=wire.ADDRESS_TENTHS, per_s=wire.CREDITS_S)
+COARSE_MS = 2000.0
+"""`Date` shows whole seconds, and its answer took a while: only more than this is a wrong clock."""
+SLOW_MS = 1000.0
+"""An answer that took longer tells the time too badly."""
+OFFSET_MS_MAX = 86_400_000.0
+"""A venue's clock that is further off than a day is not believed."""
+FOREIGN_S_MAX = 2.0
+"""How long the venue's count of our credits is remembered: others give theirs back all the time,
+and a cancel that is sent too early costs no more than a 429."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credits:
+    """Whose credits calls use up: those of an API config key, or our address's."""
+
+    key: SecretStr | None = None
+
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """What names the key in a call and in the socket's handshake; it gives no access."""
+        return () if self.key is None else (signing.header(wire.KEY_HEADER, self.key),)
+
+    @property
+    def window(self) -> Window:
+        """The budget, in tenths of credits."""
+        if self.key is None:
+            return ADDRESS
+        name = f"credits {signing.budget_id(self.key)}"
+        return Window(name=name, calls=wire.KEY_TENTHS, per_s=wire.CREDITS_S)
+
+    def call(self, ask: Ask, priority: Priority) -> Call:
+        """Say what a call takes of which budget."""
+        if self.key is None:
+            return Call(name=ask.name, windows=(), priority=priority, address_cost=ask.tenths)
+        window = replace(self.window, cost=ask.tenths)
+        return Call(name=ask.name, windows=(window,), priority=priority, address_cost=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Calls for one account, for one purpose."""
+
+    link: VenueLink
+    socket: WarmSocket
+    credit: Credits
+    account: str
+    """Its address in base58."""
+    signer: MessageSigner | None
+    """None: only what is public can be read."""
+    purpose: Purpose
+    expiry_window_ms: int
+    may_send: Callable[[], bool] = always
+    """Asked right before each call is signed: it may have waited long for room."""
+
+    async def cancel(self, ask: Ask) -> Told | None:
+        """Send a cancel; None: Pacifica says that nothing is there.
+
+        Raises:
+            VenueError: it was not acknowledged.
+        """
+        if not (ask.is_for_socket and self.socket.is_open):
+            return await self._over_http(ask)
+        frame = await self._over_socket(ask)
+        if frame is not None:
+            return self._judged_frame(frame)
+        logger.info("socket.unanswered", extra={"venue": "pacifica", "call": ask.name})
+        try:
+            return await self._over_http(ask)
+        except VenueNotReached as error:
+            # True of the second sending alone.
+            raise VenueOutcomeUnknown(
+                user_message=f"no answer over the socket; then {error.user_message}",
+                remedy=error.remedy,
+            ) from None
+
+    async def read(self, ask: Ask, *, priority: Priority = Priority.READING) -> Told:
+        """Read something; a signature is not needed.
+
+        Raises:
+            VenueError: Pacifica did not answer with it.
+        """
+
+        async def build(_: int) -> WireRequest:
+            self._check_consent()
+            return WireRequest(
+                method="GET", path=ask.path, query=ask.query, headers=self.credit.headers
+            )
+
+        reply = await self._exchanged(ask, priority, build)
+        told = self._judged(reply)
+        if told is None:
+            raise replies.invalid(f"{ask.name} is answered as if it had been a cancel")
+        return told
+
+    async def _over_socket(self, ask: Ask) -> Frame | None:
+        """Send a cancel over the socket; None: no answer came.
+
+        Raises:
+            VenueError: it could not be signed or sent, and must not be.
+        """
+        async with self.link.gate.passage(self._call(ask, Priority.CANCEL)):
+            fields = await self._signed(ask, self.link.venue_now_ms())
+            request_id = sockets.new_id()
+            sent_ms = self.link.now_ms()
+            try:
+                frame = await self.socket.ask(request_id, wire.frame(request_id, ask, fields))
+            except VenueError:
+                return None
+        self._heed_clock(frame.at_ms, sent_ms=sent_ms, coarse_ms=0.0)
+        self._heed_quota(frame.quota)
+        return frame
+
+    async def _over_http(self, ask: Ask) -> Told | None:
+        async def build(timestamp_ms: int) -> WireRequest:
+            fields = await self._signed(ask, timestamp_ms)
+            headers = (("Content-Type", "application/json"), *self.credit.headers)
+            return WireRequest(
+                method="POST", path=ask.path, headers=headers, body=wire.body(fields)
+            )
+
+        return self._judged(await self._exchanged(ask, Priority.CANCEL, build))
+
+    async def _exchanged(self, ask: Ask, priority: Priority, build: Build) -> Reply:
+        sent_ms: list[float] = []
+
+        async def timed(timestamp_ms: int) -> WireRequest:
+            request = await build(timestamp_ms)
+            sent_ms.append(self.link.now_ms())
+            return request
+
+        reply = await self.link.call(self._call(ask, priority), timed)
+        date_ms = replies.parse_date_ms(reply.headers)
+        self._heed_clock(date_ms, sent_ms=sent_ms[0], coarse_ms=COARSE_MS)
+        self._heed_quota(replies.parse_quota(reply.headers))
+        return reply
+
+    def _call(self, ask: Ask, priority: Priority) -> Call:
+        own = priority if self.purpose is Purpose.RUN else Priority.OTHER
+        return self.credit.call(ask, own)
+
+    def _check_consent(self) -> None:
+        if not self.may_send():
+            raise VenueNotReached(user_message="consent has ended: nothing is sent any more")
+
+    async def _signed(self, ask: Ask, timestamp_ms: int) -> dict[str, object]:
+        self._check_consent()
+        if self.signer is None:
+            raise VenueAuthRefused(user_message="there is no key: this can only read")
+        address = base58.b58encode(self.signer.public_key).decode()
+        stamp = Stamp(
+            account=self.account,
+            agent=None if address == self.account else address,
+            timestamp_ms=timestamp_ms,
+            expiry_window_ms=self.expiry_window_ms,
+        )
+        signature = await self.signer.sign(wire.message(ask, stamp))
+        return wire.signed_fields(ask, stamp, signature)
+
+    def _judged(self, reply: Reply) -> Told | None:
+        try:
+            return replies.judge(reply.status, reply.headers, reply.body)
+        except VenueThrottled as error:
+            self._hold(error)
+            raise
+
+    def _judged_frame(self, frame: Frame) -> Told | None:
+        try:
+            return replies.judge_frame(frame)
+        except VenueThrottled as error:
+            self._hold(error)
+            raise
+
+    def _hold(self, error: VenueThrottled) -> None:
+        self.link.gate.throttled(self.credit.window, error.retry_after_s)
+
+    def _heed_quota(self, quota: Quota | None) -> None:
+        """Follow the venue's own count of our credits."""
+        if quota is not None:
+            self.link.gate.corrected(
+                self.credit.window,
+                limit=quota.limit,
+                remaining=quota.remaining,
+                reset_after_s=min(quota.reset_after_s, FOREIGN_S_MAX),
+            )
+
+    def _heed_clock(self, server_ms: float | None, *, sent_ms: float, coarse_ms: float) -> None:
+        """Measure the clock, where what is known of it differs by more than `coarse_ms`."""
+        received_ms = self.link.now_ms()
+        if server_ms is None or received_ms - sent_ms > SLOW_MS:
+            return
+        off_ms = server_ms - (sent_ms + received_ms) / 2
+        if abs(off_ms) > OFFSET_MS_MAX or abs(off_ms - self.link.clock.offset_ms) <= coarse_ms:
+            return
+        self.link.clock.measured(sent_ms=sent_ms, received_ms=received_ms, server_ms=server_ms)

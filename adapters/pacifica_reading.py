@@ -1,0 +1,272 @@
+"""Reading Pacifica's open orders: which list shows which classes, and when it can be believed.
+
+Owns what a scope names, and `read_all()`. Never cancels and never raises for a class: what could
+not be read is an `Unread`.
+
+Every list is of the whole account and needs no key; a scope by symbol is filtered here. That stop
+orders all stand in the list of orders is not documented, so the account's own counters are read
+beside it: a list that shows fewer orders than the account counts has not been read to its end. The
+counters hold what is kept, or out of scope, too; so they are compared with the whole list.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar
+
+from adapters import pacifica_lists as lists
+from adapters import pacifica_wire as wire
+from adapters.contract import (
+    OpenOrder,
+    OrderClass,
+    Priority,
+    Protective,
+    Reading,
+    Scope,
+    Unread,
+    VenueError,
+    VenueRefused,
+    VenueReplyInvalid,
+)
+from adapters.pacifica_calls import Caller
+from adapters.pacifica_codes import NoSuchCall
+from adapters.pacifica_lists import Counters
+from adapters.pacifica_replies import Told, invalid
+from adapters.pacifica_wire import ORDER, ORDER_CLASSES, STOP, STRATEGY, TWAP
+
+T = TypeVar("T")
+Part = Callable[[], Coroutine[Any, Any, tuple[T, ...]]]
+
+
+@dataclass(slots=True, kw_only=True)
+class Freshness:
+    """How new the newest list of orders was that this run has seen."""
+
+    last_order_id: int = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """Reads one account's lists."""
+
+    caller: Caller
+    priority: Priority = Priority.READING
+    freshness: Freshness = field(default_factory=Freshness)
+
+    async def orders(self) -> tuple[OpenOrder, ...]:
+        """Read all open orders, stops among them.
+
+        Raises:
+            VenueError: the list cannot be had, or is older than one that was seen before.
+        """
+        told = await self._read(wire.build_orders(self.caller.account))
+        found = lists.parse_orders(told, offset_ms=self._offset_ms)
+        if told.last_order_id is not None:
+            if told.last_order_id < self.freshness.last_order_id:
+                raise invalid("the list of orders is older than the one read before it")
+            self.freshness.last_order_id = told.last_order_id
+        return found
+
+    async def counters(self) -> Counters:
+        """Read how many orders the account says it has.
+
+        Raises:
+            VenueError: it does not say.
+        """
+        return lists.parse_counters(await self._read(wire.build_account(self.caller.account)))
+
+    async def twaps(self) -> tuple[OpenOrder, ...]:
+        """Read all TWAPs that the engine runs.
+
+        Raises:
+            VenueError: the list cannot be had.
+        """
+        told = await self._read(wire.build_twaps(self.caller.account))
+        return lists.parse_twaps(told, offset_ms=self._offset_ms)
+
+    async def strategies(self, *, pages_max: int) -> tuple[tuple[OpenOrder, ...], bool]:
+        """Read the strategies, and whether there are more than `pages_max` pages of them.
+
+        A page as long as the one that comes unasked may have been cut there: the next one tells.
+
+        Raises:
+            VenueError: the list cannot be had.
+        """
+        found: dict[str, OpenOrder] = {}
+        offset = 0
+        for _ in range(pages_max):
+            try:
+                told = await self._read(wire.build_strategies(self.caller.account, offset))
+            except NoSuchCall:
+                return (), False  # An older deployment has no strategies.
+            page = lists.parse_strategies(told, offset_ms=self._offset_ms)
+            if page and page[0].order_id in found:
+                raise invalid("the list of strategies shows a page twice")
+            found |= {order.order_id: order for order in page}
+            offset += len(page)
+            if len(page) < wire.STRATEGIES_LEAST:
+                return tuple(found.values()), False
+        return tuple(found.values()), True
+
+    async def _read(self, ask: wire.Ask) -> Told:
+        return await self.caller.read(ask, priority=self.priority)
+
+    @property
+    def _offset_ms(self) -> float:
+        return self.caller.link.clock.offset_ms
+
+
+def classes_of(scope: Scope) -> tuple[OrderClass, ...]:
+    """Return the classes that a scope reaches; where stops stay, theirs is none of them."""
+    kept = {STOP} if scope.protective is Protective.KEEP else set()
+    return tuple(each for each in ORDER_CLASSES if each not in kept | set(scope.classes_off))
+
+
+def is_in_scope(order: OpenOrder, scope: Scope) -> bool:
+    """Tell whether a scope names an order.
+
+    A strategy is in a scope by symbol if it trades nothing else; one that is named by its id need
+    not say what it trades.
+    """
+    if order.order_class in scope.classes_off:
+        return False
+    if scope.protective is Protective.KEEP and order.is_protective:
+        return False
+    if scope.order_id is not None and scope.order_id not in (order.order_id, order.client_id):
+        return False
+    if not scope.symbols or (order.order_class == STRATEGY and scope.order_id is not None):
+        return True
+    legs = lists.legs(order)
+    return bool(legs) and legs <= set(scope.symbols)
+
+
+def straddling(strategies: Sequence[OpenOrder], scope: Scope) -> VenueRefused | None:
+    """Say which strategy trades in a scope by symbol and elsewhere, or will not say where.
+
+    To cancel it would widen the scope, to leave it out would call flat what is not.
+    """
+    if not scope.symbols or scope.order_id is not None:
+        return None
+    for order in strategies:
+        legs = lists.legs(order)
+        is_partly = not legs or (legs & set(scope.symbols) and not legs <= set(scope.symbols))
+        is_kept = scope.protective is Protective.KEEP and order.is_protective
+        if is_partly and not is_kept:
+            where = order.symbol or "symbols that Pacifica does not name"
+            return VenueRefused(
+                user_message=f"strategy {order.order_id} trades {where}: more than the scope",
+                remedy="Cancel the whole account, or this strategy by its id.",
+            )
+    return None
+
+
+async def side_by_side(parts: Iterable[Part[T]]) -> tuple[T, ...]:
+    """Do all parts at once and join what they return, in their order."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(part()) for part in parts]
+    return tuple(entry for task in tasks for entry in task.result())
+
+
+async def read_all(reader: Reader, scope: Scope, *, pages_max: int) -> Reading:
+    """Read every class in scope side by side, and the counters beside them."""
+    return await _joined(partial(_read_book, reader, scope), reader, scope, pages_max)
+
+
+async def read_lists(reader: Reader, scope: Scope, *, pages_max: int) -> Reading:
+    """Read the lists alone: enough to find what is to be cancelled, too little to call it gone."""
+    return await _joined(partial(_read_orders, reader, scope), reader, scope, pages_max)
+
+
+async def _joined(book: Part[Reading], reader: Reader, scope: Scope, pages_max: int) -> Reading:
+    classes = classes_of(scope)
+    parts: list[Part[Reading]] = [book] if {ORDER, STOP} & set(classes) else []
+    if TWAP in classes:
+        parts.append(partial(_read_twaps, reader, scope))
+    if STRATEGY in classes:
+        parts.append(partial(_read_strategies, reader, scope, pages_max))
+    found = await side_by_side(parts)
+    orders = [order for reading in found for order in reading.orders]
+    return Reading(
+        orders=tuple({(o.order_class, o.order_id): o for o in orders}.values()),
+        unread=tuple(entry for reading in found for entry in reading.unread),
+        has_more=tuple(each for reading in found for each in reading.has_more),
+    )
+
+
+async def _read_book(reader: Reader, scope: Scope) -> tuple[Reading, ...]:
+    """Read the list of orders beside the counters, and hold one against the other."""
+    async with asyncio.TaskGroup() as group:
+        listing = group.create_task(_or_error(reader.orders()))
+        counting = group.create_task(_or_error(reader.counters()))
+    listed, counted = listing.result(), counting.result()
+    if isinstance(listed, VenueError):
+        return (Reading(unread=_unread_book(listed, scope)),)
+    orders = tuple(order for order in listed if is_in_scope(order, scope))
+    if isinstance(counted, VenueError):
+        return (Reading(orders=orders, unread=_unread_book(counted, scope)),)
+    short = [
+        Unread(order_class=each, error=error)
+        for each in _book_classes(scope)
+        if (error := _shortfall(each, listed, counted)) is not None
+    ]
+    return (Reading(orders=orders, unread=tuple(short)),)
+
+
+async def _read_orders(reader: Reader, scope: Scope) -> tuple[Reading, ...]:
+    try:
+        listed = await reader.orders()
+    except VenueError as error:
+        return (Reading(unread=_unread_book(error, scope)),)
+    return (Reading(orders=tuple(order for order in listed if is_in_scope(order, scope))),)
+
+
+def _book_classes(scope: Scope) -> tuple[OrderClass, ...]:
+    return tuple(each for each in classes_of(scope) if each in (ORDER, STOP))
+
+
+def _unread_book(error: VenueError, scope: Scope) -> tuple[Unread, ...]:
+    return tuple(Unread(order_class=each, error=error) for each in _book_classes(scope))
+
+
+def _shortfall(
+    order_class: OrderClass, listed: Sequence[OpenOrder], counted: Counters
+) -> VenueReplyInvalid | None:
+    """Say so where the account counts more orders of a class than the list shows."""
+    shown = sum(order.order_class == order_class for order in listed)
+    count = counted.orders if order_class == ORDER else counted.stops
+    if count <= shown:
+        return None
+    return invalid(f"the account counts {count} {order_class} orders and lists {shown}")
+
+
+async def _read_twaps(reader: Reader, scope: Scope) -> tuple[Reading, ...]:
+    try:
+        listed = await reader.twaps()
+    except VenueError as error:
+        return (Reading(unread=(Unread(order_class=TWAP, error=error),)),)
+    return (Reading(orders=tuple(order for order in listed if is_in_scope(order, scope))),)
+
+
+async def _read_strategies(reader: Reader, scope: Scope, pages_max: int) -> tuple[Reading, ...]:
+    try:
+        listed, has_more = await reader.strategies(pages_max=pages_max)
+    except VenueError as error:
+        return (Reading(unread=(Unread(order_class=STRATEGY, error=error),)),)
+    beyond = straddling(listed, scope)
+    return (
+        Reading(
+            orders=tuple(order for order in listed if is_in_scope(order, scope)),
+            unread=() if beyond is None else (Unread(order_class=STRATEGY, error=beyond),),
+            has_more=(STRATEGY,) if has_more else (),
+        ),
+    )
+
+
+async def _or_error(work: Coroutine[Any, Any, T]) -> T | VenueError:
+    try:
+        return await work
+    except VenueError as error:
+        return error
