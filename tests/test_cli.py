@@ -6,6 +6,7 @@ import pty
 import select
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,30 @@ from bot.keys import sealed
 
 MM = '{"api_key": "canary-1", "api_secret": "canary-2"}'
 SEAL = ("keys", "seal", "venues/bybit-mm", "--passphrase-file", "passphrase")
+Ran = tuple[int, str, str]
+"""Exit status, standard output and standard error of a command."""
+Command = Callable[..., Ran]
+ROOM = """
+import contextlib, io, json, os, sys
+from bot import cli
+
+for line in sys.stdin:
+    folder, words, typed = json.loads(line)
+    os.chdir(folder)
+    out, err = io.StringIO(), io.StringIO()
+    sys.argv, sys.stdin = ["cancelall", *words], io.StringIO(typed)
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            cli.main()
+        except SystemExit as ended:
+            status = ended.code
+    print(json.dumps((status, out.getvalue(), err.getvalue())), flush=True)
+"""
+"""Runs command after command from `main` on; to start Python for each would take far longer."""
 
 
-def run(
-    folder: Path, *words: str, typed: str = "", python: tuple[str, ...] = ()
-) -> tuple[int, str, str]:
-    """Run the program in a folder; return its exit status, standard output and standard error."""
+def run(folder: Path, *words: str, typed: str = "", python: tuple[str, ...] = ()) -> Ran:
+    """Run the program in a folder, in a process of its own."""
     ran = subprocess.run(
         [sys.executable, *python, "-m", "bot", *words],
         cwd=folder,
@@ -36,6 +55,34 @@ def run(
     return ran.returncode, ran.stdout, ran.stderr
 
 
+@pytest.fixture(scope="module")
+def room() -> Iterator[subprocess.Popen[str]]:
+    """A process without a terminal that runs commands, so that hardening it hardens no test."""
+    with subprocess.Popen(
+        [sys.executable, "-c", ROOM],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as running:
+        yield running
+
+
+@pytest.fixture
+def command(room: subprocess.Popen[str], folder: Path) -> Command:
+    """Return a function that runs a command in the folder."""
+
+    def run_there(*words: str, typed: str = "") -> Ran:
+        room.stdin.write(f"{json.dumps((str(folder), words, typed))}\n")
+        room.stdin.flush()
+        status, out, err = json.loads(room.stdout.readline())
+        assert "canary" not in out + err
+        return status, out, err
+
+    return run_there
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Return a folder with a passphrase and a sealed file of one document, cheap to open."""
@@ -48,11 +95,11 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_sealed_document_is_listed_by_name(folder: Path):
+def test_a_sealed_document_is_listed_by_name(command: Command):
     said = "venues/bybit-mm in keys.sealed. Fields: api_key, api_secret.\n"
-    assert run(folder, *SEAL, typed=MM) == (0, f"Sealed {said}", "")
-    assert run(folder, *SEAL, typed=MM) == (0, f"Replaced {said}", "")
-    assert run(folder, "keys", "list") == (0, "venues/bybit-mm\nvenues/old\n", "")
+    assert command(*SEAL, typed=MM) == (0, f"Sealed {said}", "")
+    assert command(*SEAL, typed=MM) == (0, f"Replaced {said}", "")
+    assert command("keys", "list") == (0, "venues/bybit-mm\nvenues/old\n", "")
 
 
 def test_no_core_dump_can_hold_a_document_that_is_being_sealed(folder: Path):
@@ -82,8 +129,8 @@ cli.cancelall(args=sys.argv[1:], standalone_mode=False)
     assert ran.stdout.splitlines()[0] == "(0, 0)"
 
 
-def test_a_new_file_is_dear_to_guess_and_for_its_owner_alone(folder: Path):
-    status, _, _ = run(folder, *SEAL, "--file", "new.sealed", typed=MM)
+def test_a_new_file_is_dear_to_guess_and_for_its_owner_alone(folder: Path, command: Command):
+    status, _, _ = command(*SEAL, "--file", "new.sealed", typed=MM)
 
     path = folder / "new.sealed"
     assert status == 0
@@ -107,8 +154,8 @@ def test_a_wrong_passphrase_is_one_line_and_changes_nothing(folder: Path):
 
 
 @pytest.mark.parametrize("document", ["", "canary", '["canary"]', '{"api_key": "canary"'])
-def test_a_document_that_is_no_json_object_is_refused_unseen(folder: Path, document: str):
-    assert run(folder, *SEAL, typed=document) == (
+def test_a_document_that_is_no_json_object_is_refused_unseen(command: Command, document: str):
+    assert command(*SEAL, typed=document) == (
         78,
         "",
         'error: The document is not a JSON object. Give {"api_key": "…", "api_secret": "…"}.\n',
@@ -118,8 +165,8 @@ def test_a_document_that_is_no_json_object_is_refused_unseen(folder: Path, docum
 @pytest.mark.parametrize(
     "document", ["{}", '{"api_key": ""}', '{"api_key": 1}', '{"api_key": {"canary": "x"}}']
 )
-def test_a_document_without_texts_is_refused_unseen(folder: Path, document: str):
-    assert run(folder, *SEAL, typed=document) == (
+def test_a_document_without_texts_is_refused_unseen(command: Command, document: str):
+    assert command(*SEAL, typed=document) == (
         78,
         "",
         (
@@ -130,8 +177,8 @@ def test_a_document_without_texts_is_refused_unseen(folder: Path, document: str)
 
 
 @pytest.mark.parametrize("name", ["", "Bad Name ü", "a\nb"])
-def test_what_cannot_be_a_name_is_refused(folder: Path, name: str):
-    assert run(folder, *SEAL[:2], name, *SEAL[3:], typed=MM) == (
+def test_what_cannot_be_a_name_is_refused(command: Command, name: str):
+    assert command(*SEAL[:2], name, *SEAL[3:], typed=MM) == (
         78,
         "",
         (
@@ -141,37 +188,37 @@ def test_what_cannot_be_a_name_is_refused(folder: Path, name: str):
     )
 
 
-def test_without_a_terminal_the_passphrase_must_be_in_a_file(folder: Path):
+def test_without_a_terminal_the_passphrase_must_be_in_a_file(command: Command):
     """Else the document that is piped in would be taken for it."""
-    assert run(folder, *SEAL[:3], typed=MM) == (
+    assert command(*SEAL[:3], typed=MM) == (
         78,
         "",
         "error: There is no terminal to ask for the passphrase on. Give it by --passphrase-file.\n",
     )
 
 
-def test_a_passphrase_file_that_others_reach_is_refused(folder: Path):
+def test_a_passphrase_file_that_others_reach_is_refused(folder: Path, command: Command):
     (folder / "passphrase").chmod(0o644)
 
-    assert run(folder, *SEAL, typed=MM) == (
+    assert command(*SEAL, typed=MM) == (
         78,
         "",
         "error: --passphrase-file: passphrase may be read by others. chmod 600 passphrase\n",
     )
 
 
-def test_an_empty_passphrase_is_refused(folder: Path):
+def test_an_empty_passphrase_is_refused(folder: Path, command: Command):
     (folder / "passphrase").write_text("\n")
 
-    assert run(folder, *SEAL, typed=MM) == (
+    assert command(*SEAL, typed=MM) == (
         78,
         "",
         "error: --passphrase-file: passphrase is empty. Write the secret into it.\n",
     )
 
 
-def test_listing_a_file_that_is_not_there_says_how_to_make_it(folder: Path):
-    assert run(folder, "keys", "list", "--file", "none.sealed") == (
+def test_listing_a_file_that_is_not_there_says_how_to_make_it(command: Command):
+    assert command("keys", "list", "--file", "none.sealed") == (
         78,
         "",
         (
@@ -181,24 +228,24 @@ def test_listing_a_file_that_is_not_there_says_how_to_make_it(folder: Path):
     )
 
 
-def test_a_folder_is_no_sealed_file(folder: Path):
-    assert run(folder, "keys", "list", "--file", ".") == (
+def test_a_folder_is_no_sealed_file(command: Command):
+    assert command("keys", "list", "--file", ".") == (
         78,
         "",
         "error: . cannot be read: Is a directory. Check the path.\n",
     )
 
 
-def test_the_demo_keeps_its_files_in_a_new_folder_only(folder: Path):
-    assert run(folder, "demo", "--keep", ".") == (
+def test_the_demo_keeps_its_files_in_a_new_folder_only(command: Command):
+    assert command("demo", "--keep", ".") == (
         78,
         "",
         "error: The folder . cannot be made: File exists. Name a new one in a folder of yours.\n",
     )
 
 
-def test_serving_without_a_config_says_so_in_one_line(folder: Path):
-    assert run(folder, "serve") == (
+def test_serving_without_a_config_says_so_in_one_line(command: Command):
+    assert command("serve") == (
         78,
         "",
         (
@@ -264,22 +311,22 @@ def test_the_passphrase_of_a_new_file_is_asked_for_twice(folder: Path):
     assert sealed.names(folder / "new.sealed") == ["venues/bybit-mm"]
 
 
-def test_a_secret_cannot_be_given_as_an_argument(folder: Path):
+def test_a_secret_cannot_be_given_as_an_argument(command: Command):
     """Arguments are seen by everybody on the machine."""
-    status, _, why = run(folder, "keys", "seal", "venues/bybit-mm", '{"api_key": "1"}')
+    status, _, why = command("keys", "seal", "venues/bybit-mm", '{"api_key": "1"}')
     assert (status, why.splitlines()[-1]) == (
         2,
         'Error: Got unexpected extra argument ({"api_key": "1"})',
     )
 
-    status, _, why = run(folder, "keys", "seal", "venues/bybit-mm", "--passphrase", "1")
+    status, _, why = command("keys", "seal", "venues/bybit-mm", "--passphrase", "1")
     assert status == 2
     assert "No such option" in why
 
 
 @pytest.mark.parametrize("words", [("cancle",), ("keys", "lst"), ("keys", "seal")])
-def test_a_wrong_command_line_ends_with_status_2(folder: Path, words: tuple[str, ...]):
-    status, out, why = run(folder, *words)
+def test_a_wrong_command_line_ends_with_status_2(command: Command, words: tuple[str, ...]):
+    status, out, why = command(*words)
 
     assert (status, out) == (2, "")
     assert why.startswith("Usage: ")
@@ -298,8 +345,8 @@ def test_the_checks_cannot_be_optimised_away(folder: Path):
     ("words", "named"),
     [((), {"serve", "demo", "keys"}), (("keys",), {"seal", "list"})],
 )
-def test_help_names_every_command(folder: Path, words: tuple[str, ...], named: set[str]):
-    status, out, _ = run(folder, *words, "--help")
+def test_help_names_every_command(command: Command, words: tuple[str, ...], named: set[str]):
+    status, out, _ = command(*words, "--help")
 
     listed = out.split("Commands:\n")[1].splitlines()
     assert status == 0
