@@ -11,6 +11,8 @@ import pytest
 
 from tests import house
 
+pytestmark = pytest.mark.no_cover  # The rules read the program and never run it.
+
 ROOT = Path(__file__).parent.parent
 Rule = Callable[[Path], list[str]]
 
