@@ -213,7 +213,12 @@ def build_app(client: AsyncWebClient, signing_secret: str, me: Identity, token: 
         return known
 
     logging.getLogger(f"slack_bolt.{AsyncApp.__name__}").addFilter(_is_news)
-    return AsyncApp(client=client, signing_secret=signing_secret, authorize=authorize)
+    return AsyncApp(
+        name="cancelall",  # Else bolt asks the source of every frame on the stack for one.
+        client=client,
+        signing_secret=signing_secret,
+        authorize=authorize,
+    )
 
 
 def _is_news(record: logging.LogRecord) -> bool:
