@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import ipaddress
 import os
 import socket
@@ -35,6 +36,13 @@ def pytest_configure(config: pytest.Config) -> None:
     hypothesis.settings.register_profile("soak", deadline=None, database=None, print_blob=True)
     hypothesis.settings.load_profile("soak" if config.getoption("markexpr") == "soak" else "house")
     sys.addaudithook(_refuse_network)
+    gc.disable()  # All that is imported and collected now lives until the end.
+
+
+def pytest_collection_finish() -> None:
+    """Spare every collection of garbage to come the search of what lives until the end."""
+    gc.freeze()
+    gc.enable()
 
 
 def _is_loopback(host: object) -> bool:
