@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import ccxt.async_support as ccxt
 import pybit.exceptions
 import pytest
 from pybit.unified_trading import HTTP
@@ -126,7 +125,9 @@ async def test_pybit_signs_with_rsa():
 
 
 @asynccontextmanager
-async def ccxt_at(url: str) -> AsyncIterator[ccxt.bybit]:
+async def ccxt_at(url: str) -> AsyncIterator[Any]:
+    import ccxt.async_support as ccxt  # Half a second of work, for one of the suite's processes.
+
     exchange = ccxt.bybit({"apiKey": "K", "secret": "s", "enableRateLimit": False})
     for name in exchange.urls["api"]:
         exchange.urls["api"][name] = url
