@@ -15,6 +15,8 @@ from bot.slack.identity import SlackPeople
 from tests.fakes import desk as desks
 from tests.fakes.desk import Product
 
+pytestmark = pytest.mark.no_cover  # What is gone through again here is measured elsewhere.
+
 DESK = "C0DESK"
 
 

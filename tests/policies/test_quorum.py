@@ -6,12 +6,15 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from policies import evaluate, model
 from policies.model import Actor, Answer, Seat, Verdict, Vote
 from tests.policies.people import ALICE, GRAFANA, PROD, approval, ballot, denial, person
+
+pytestmark = pytest.mark.no_cover  # The examples by hand run every line; these repeat them.
 
 NAMES = ("a", "b", "c", "d", "e")
 ROLES = {"risk": frozenset({"S0RISK"}), "head": frozenset({"S0HEAD"})}
