@@ -23,11 +23,11 @@ def test_planted_leak_turns_the_session_red(tmp_path: Path):
         f"    (tmp_path / 'bot.log').write_text('key={canary.CANARIES[0]}')\n"
     )
     where = [f"--basetemp={tmp_path / 'kept'}", str(tmp_path / "test_leak.py")]
-    for numbers in ([], ["-n", "1"]):
+    for numbers in ([], ["-p", "xdist", "-n", "1"]):
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *numbers, *where],
             cwd=tmp_path,
-            env={"PYTHONPATH": str(ROOT), "PATH": ""},
+            env={"PYTHONPATH": str(ROOT), "PATH": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
             capture_output=True,
             text=True,
             check=False,
