@@ -31,7 +31,7 @@ every state that is not known."""
 
 
 def _id(told: object) -> object:
-    """Read a name; half a character (`\\ud800`) can be neither stored nor sent back."""
+    """Read a name; half a character can be neither stored nor sent back."""
     if isinstance(told, str):
         told.encode()
     is_number = isinstance(told, int) and not isinstance(told, bool)

@@ -12,6 +12,7 @@ from multidict import CIMultiDict
 from pydantic import SecretStr
 
 from adapters import coinapi, coinapi_replies
+from adapters import coinapi_wire as wire
 from adapters.carrier import Reply
 from adapters.coinapi_adapter import CoinapiAdapter
 from adapters.contract import Purpose, VenueError
@@ -91,16 +92,28 @@ class World:
 
         self.simulated.answer = spoilt  # type: ignore[method-assign]
 
+    def rows(self, exchange_id: str) -> list[dict[str, Any]]:
+        """Ask the venue itself for an account's open orders."""
+        asked = wire.request(wire.build_open_orders(exchange_id), key=API_KEY)
+        request = Request(
+            method=asked.method,
+            path=asked.path,
+            query=asked.query,
+            headers={"x-coinapi-key": API_KEY},
+            body=b"",
+            address="10.0.0.2",
+        )
+        return list(json.loads(self.simulated.answer(request, self.now).body))
+
     def open(self, at: str = JOHN) -> list[str]:
         """Return the kinds of what is really open."""
         live = self.simulated.book.live(kinds.uid_of("desk", at), now=self.now)
         return sorted(order.kind for order in live)
 
     def joined(self, uid: str, **more: Any) -> CoinapiAdapter:
-        how = {"purpose": Purpose.RUN} | more
+        """Join the account's own key, or another, to an account."""
         signer = more.pop("signer", None) or self.venue.signer(credentials())
-        how.pop("signer", None)
-        made = self.venue.adapter(signer, uid=uid, **how)
+        made = self.venue.adapter(signer, uid=uid, **{"purpose": Purpose.RUN} | more)
         assert isinstance(made, CoinapiAdapter)
         return made
 
