@@ -169,9 +169,10 @@ def test_no_secret_shows_in_the_repr(tmp_path: Path):
     assert CANARY not in f"{config!r} {config} {config.model_dump_json()}"
 
 
+VENUES = "bybit, coinapi, pacifica"
 OTHER_MEANING = (
     "a name that means something else in a command. "
-    "Give it another: bybit, coinapi, all, status, show, withdraw, policy, help are taken."
+    f"Give it another: {VENUES}, all, status, show, withdraw, policy, help are taken."
 )
 WRONG = {
     'config.toml has an unknown key "polcy". Did you mean policy?': changed(
@@ -269,7 +270,7 @@ WRONG = {
     'config.toml: account bybit-mm: "bibit" is not a venue. Did you mean bybit?': changed(
         'venue = "bybit"', 'venue = "bibit"'
     ),
-    'config.toml: account bybit-mm: "nyse" is not a venue. Known: bybit, coinapi.': changed(
+    f'config.toml: account bybit-mm: "nyse" is not a venue. Known: {VENUES}.': changed(
         'venue = "bybit"', 'venue = "nyse"'
     ),
     f"config.toml: account bybit has {OTHER_MEANING}": changed('"bybit-mm"', '"bybit"'),
