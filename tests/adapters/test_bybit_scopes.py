@@ -12,7 +12,7 @@ from adapters.contract import OrderClass, Protective, Scope, VenueError
 from bot.sandbox.venues.faults import Wrong
 from tests.adapters.bybit_world import World, world
 
-pytestmark = pytest.mark.no_cover  # What is gone through again here is measured elsewhere.
+pytestmark = pytest.mark.no_cover  # The gates hold without it.
 
 REALTIME, BATCH = "/v5/order/realtime", "/v5/order/cancel-batch"
 KEEP = Scope(protective=Protective.KEEP)

@@ -28,6 +28,8 @@ class Kind:
     settle: str = ""
     stop_types: tuple[str, ...] = ("",)
     """The venue's words for what guards a position, of which each order draws one."""
+    can_reduce: bool = True
+    """Orders of it may be reduce-only."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -107,7 +109,8 @@ class Book:
             for number in range(count):
                 stop = self.rng.choice(self.kinds[kind].stop_types)
                 moment = now - 3600 * self.rng.random()
-                self.place(uid, kind, now=moment, stop_type=stop, is_reduce_only=number % 9 == 1)
+                reduces = self.kinds[kind].can_reduce and number % 9 == 1
+                self.place(uid, kind, now=moment, stop_type=stop, is_reduce_only=reduces)
 
     def live(self, uid: str, *, now: float) -> list[Order]:
         """Return what is open on an account, newest first."""
@@ -124,7 +127,7 @@ class Book:
                 return self.live(uid, now=now - LAG_S)
             case Wrong.TRUNCATE:
                 found = self.live(uid, now=now)
-                return found[: len(found) // 2]
+                return found[: (len(found) + 1) // 2]
             case Wrong.OTHER_ACCOUNT:
                 others = [other for other in self.orders if other != uid]
                 return self.live(others[0], now=now) if others else []

@@ -18,15 +18,17 @@ KINDS: Mapping[str, Kind] = {
     "linear:USDC": Kind(symbol="ETHPERP", settle="USDC", stop_types=STOPS),
     "inverse": Kind(symbol="BTCUSD", settle="BTC", stop_types=STOPS),
     "option": Kind(symbol="BTC-26DEC26-90000-C-USDT", settle="USDT", stop_types=STOPS),
-    "spot": Kind(symbol="BTCUSDT"),
-    "spot:StopOrder": Kind(symbol="BTCUSDT", stop_types=("Stop",)),
-    "spot:tpslOrder": Kind(symbol="BTCUSDT", stop_types=("tpslOrder",)),
-    "spot:OcoOrder": Kind(symbol="BTCUSDT", stop_types=("OcoOrder",)),
-    "spot:BidirectionalTpslOrder": Kind(symbol="BTCUSDT", stop_types=("BidirectionalTpslOrder",)),
-    "spread": Kind(symbol="SOLUSDT_SOL/USDT"),
-    "rfq": Kind(symbol=""),
-    "quote": Kind(symbol=""),
-    "strategy": Kind(symbol="BTCUSDT"),
+    "spot": Kind(symbol="BTCUSDT", can_reduce=False),
+    "spot:StopOrder": Kind(symbol="BTCUSDT", can_reduce=False, stop_types=("Stop",)),
+    "spot:tpslOrder": Kind(symbol="BTCUSDT", can_reduce=False, stop_types=("tpslOrder",)),
+    "spot:OcoOrder": Kind(symbol="BTCUSDT", can_reduce=False, stop_types=("OcoOrder",)),
+    "spot:BidirectionalTpslOrder": Kind(
+        symbol="BTCUSDT", can_reduce=False, stop_types=("BidirectionalTpslOrder",)
+    ),
+    "spread": Kind(symbol="SOLUSDT_SOL/USDT", can_reduce=False),
+    "rfq": Kind(symbol="", can_reduce=False),
+    "quote": Kind(symbol="", can_reduce=False),
+    "strategy": Kind(symbol="BTCUSDT", can_reduce=False),
 }
 """`category`, or `category:` and settle coin or order filter."""
 

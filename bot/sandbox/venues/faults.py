@@ -56,6 +56,8 @@ class Fault:
     """Only this account; empty: all."""
     path: str = ""
     """Only paths that start so; empty: all."""
+    is_whole_path: bool = False
+    """Only just that path."""
     containing: str = ""
     """Only requests whose query or body contains this."""
     kind: str = ""
@@ -92,7 +94,7 @@ class Faults:
         for fault in self.active:
             matches = (
                 fault.uid in {"", uid}
-                and path.startswith(fault.path)
+                and (path == fault.path if fault.is_whole_path else path.startswith(fault.path))
                 and fault.containing in payload
                 and fault.since <= now
                 and (fault.until is None or now < fault.until)

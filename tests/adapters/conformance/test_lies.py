@@ -1,0 +1,41 @@
+"""Whole runs against a venue that lies, each lie at each venue, on virtual time."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.domain.result import Outcome
+from tests.adapters.conformance.bench import Bench, play
+from tests.adapters.conformance.lies import LIES, End, Lie
+from tests.adapters.conformance.subjects import SUBJECTS, Subject
+
+LIES_LEAST = 40
+
+
+def test_there_are_enough_lies():
+    assert len(LIES) >= LIES_LEAST
+
+
+@pytest.mark.parametrize(
+    ("subject", "lie"),
+    [
+        pytest.param(SUBJECTS[venue], lie, id=f"{venue} {name}")
+        for name, lie in LIES.items()
+        for venue in lie.venues
+    ],
+)
+def test_no_lie_earns_a_flat(subject: Subject, lie: Lie):
+    async def act(bench: Bench) -> None:
+        bench.fill()
+        before = bench.open(subject.bystander)
+        lie.install(bench)
+        status = await bench.run()
+        told = [verdict for verdict in bench.verdicts if verdict.outcome is Outcome.FLAT]
+        wrong = [verdict for verdict in told if verdict.open]
+        assert not wrong or lie.is_seen_late, f"FLAT over orders: {wrong}"
+        assert (status.result.outcome is Outcome.FLAT) == (lie.end is End.FLAT), status.result
+        if lie.end is End.FLAT:
+            assert bench.open() == {}
+        assert bench.open(subject.bystander) == before
+
+    play(subject, act)
