@@ -114,6 +114,17 @@ def test_a_socket_that_was_silent_is_replaced_and_not_asked_before():
     assert sum(path == OPEN for path, _ in script.asked) == 2
 
 
+def test_a_socket_that_was_silent_is_not_asked_while_no_other_can_be_opened():
+    async def act(world: World) -> None:
+        world.script.says[OPEN] = lambda: REFUSED
+        await swept(world)
+        await swept(world)
+
+    script = Script(says={SENT: silent})
+    play(act, script)
+    assert script.cancels() == [SENT, ALL, ALL]
+
+
 def test_a_late_answer_is_nobodys():
     async def act(world: World) -> list[Receipt]:
         world.carrier.latency_s = 1.5
@@ -182,12 +193,15 @@ def test_a_complaint_without_an_id_answers_the_one_call_that_waits():
 
 
 def test_a_complaint_without_an_id_answers_none_of_two():
-    async def act(world: World) -> tuple[Receipt, ...]:
-        return await world.adapter.cancel_orders([an_order("order", "1"), an_order("order", "2")])
+    async def act(world: World) -> tuple[tuple[Receipt, ...], float]:
+        began, orders = now(), [an_order("order", "1"), an_order("order", "2")]
+        return await world.adapter.cancel_orders(orders), now() - began
 
     path = f"FRAME {CANCEL}"
     script = Script(says={path: lambda: failing(401, "Invalid signature")}, frames=without_id)
-    assert told(play(act, script)) == [("cancel order 1", 1), ("cancel order 2", 1)]
+    receipts, took_s = play(act, script)
+    assert told(receipts) == [("cancel order 1", 1), ("cancel order 2", 1)]
+    assert round(took_s, 2) == 1.05
     assert script.cancels() == [path, path, CANCEL, CANCEL]
 
 
