@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -20,6 +21,7 @@ from pydantic import SecretStr
 from adapters import registry
 from adapters.contract import AnyVenue, OrderClass, Purpose, Reading, Receipt, Scope, VenueAdapter
 from adapters.gate import Gate
+from bot.domain.event import EventKind
 from bot.domain.limits import Limits
 from bot.domain.plan import Target
 from bot.domain.result import Outcome, TargetStatus
@@ -47,7 +49,7 @@ class Verdict:
     """Seconds since the deciding click."""
     outcome: Outcome
     open: int
-    """Orders in scope that were on the book."""
+    """Orders in scope that were on the book, and were so before the last reading can have begun."""
     cause: str
 
 
@@ -107,11 +109,12 @@ class Bench:
         """Return the account's open orders, from the books."""
         return self.simulated.book.live(self.subject.book, now=self.now)
 
-    def in_scope(self) -> int:
-        """Count the open orders that the run is to cancel."""
+    def in_scope(self, *, placed_until: float = math.inf) -> int:
+        """Count the open orders that the run is to cancel, of those placed by then."""
         scope = self.scope
         return sum(
-            (not scope.symbols or order.symbol in scope.symbols)
+            order.placed_at <= placed_until
+            and (not scope.symbols or order.symbol in scope.symbols)
             and (
                 scope.order_id is None
                 or scope.order_id in (self.subject.shown_id(order), order.link_id)
@@ -193,22 +196,27 @@ class _One:
         return self.link
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Watching(KeptJournal):
     """Keeps what is told, with the truth at that moment."""
 
-    bench: Bench | None = None
+    bench: Bench
+    readings: list[float] = field(default_factory=lambda: [0.0, 0.0])
+    """When they ended; each began after the one before it had."""
 
     def put(self, entry: Entry) -> None:
         super().put(entry)
         bench, status = self.bench, entry.status
-        is_verdict = entry.event is not None and entry.event.kind.value == "target.judged"
-        if bench is None or status is None or status.result is None or not is_verdict:
+        if entry.event is None or status is None:
+            return
+        if entry.event.kind is EventKind.READING_TAKEN:
+            self.readings.append(bench.now)
+        if entry.event.kind is not EventKind.TARGET_JUDGED or status.result is None:
             return
         told = Verdict(
             at=bench.carrier.clock.monotonic(),
             outcome=status.result.outcome,
-            open=bench.in_scope(),
+            open=bench.in_scope(placed_until=self.readings[-2]),
             cause=status.result.cause,
         )
         bench.verdicts.append(told)

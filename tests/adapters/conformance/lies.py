@@ -368,11 +368,9 @@ ANYWHERE: tuple[Lie, ...] = (
         end=End.NOT_FLAT,
     ),
     # The books move.
-    Lie(name="lets a bot place orders for 18 s", install=runaway, is_seen_late=True),
-    Lie(
-        name="lets orders arrive between two readings", install=between_readings, is_seen_late=True
-    ),
-    Lie(name="lets an order arrive after FLAT", install=after_flat, is_seen_late=True),
+    Lie(name="lets a bot place orders for 18 s", install=runaway),
+    Lie(name="lets orders arrive between two readings", install=between_readings),
+    Lie(name="lets an order arrive after FLAT", install=after_flat),
     # The way there.
     Lie(name="cannot be reached for 12 s in mid-run", install=cut_off),
     Lie(name="cannot be reached at all", install=unreachable, end=End.NOT_FLAT),
