@@ -90,7 +90,7 @@ class Caller:
     socket: WarmSocket
     credit: Credits
     account: str
-    """Its address in base58."""
+    """Its address in base58; empty: what is asked is of no account."""
     signer: MessageSigner | None
     """None: only what is public can be read."""
     purpose: Purpose
@@ -175,8 +175,9 @@ class Caller:
             return request
 
         reply = await self.link.call(self._call(ask, priority), timed)
-        date_ms = replies.parse_date_ms(reply.headers)
-        self._heed_clock(date_ms, sent_ms=sent_ms[0], coarse_ms=COARSE_MS)
+        if self.account:  # What is the same for all may come from a cache, with its time.
+            date_ms = replies.parse_date_ms(reply.headers)
+            self._heed_clock(date_ms, sent_ms=sent_ms[0], coarse_ms=COARSE_MS)
         self._heed_quota(replies.parse_quota(reply.headers))
         return reply
 

@@ -261,7 +261,12 @@ def _spent(said: object) -> Quota | None:
 
 
 def parse_date_ms(headers: Mapping[str, str]) -> float | None:
-    """Read the venue's clock from `Date`, in epoch milliseconds: it shows whole seconds."""
+    """Read the venue's clock from `Date`, in epoch milliseconds: it shows whole seconds.
+
+    None where it is missing, or shows when some cache took the answer from the venue.
+    """
+    if "Age" in headers:
+        return None
     try:
         moment = email.utils.parsedate_to_datetime(headers.get("Date", ""))
     except (ValueError, TypeError):

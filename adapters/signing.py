@@ -122,8 +122,8 @@ def _seed(private_key: SecretStr) -> bytes:
 
 
 def header(name: str, value: SecretStr) -> tuple[str, str]:
-    """Write a secret into a header of one call."""
-    return name, value.get_secret_value()
+    """Write a secret into a header of one call, without the line break that a file ends with."""
+    return name, value.get_secret_value().strip()
 
 
 class RsaSigner:

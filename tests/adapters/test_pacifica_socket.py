@@ -364,7 +364,7 @@ def test_a_credits_key_is_named_in_the_handshake_and_in_every_call():
         await swept(world)
         return [seen.get("pf-api-key") for seen in world.script.seen]
 
-    keyed, plain = play(act, credits_key=CREDITS), play(act)
+    keyed, plain = play(act, credits_key=f"{CREDITS}\n"), play(act)
     assert set(keyed) == {CREDITS}
     assert set(plain) == {None}
 
@@ -459,17 +459,28 @@ def test_the_header_date_is_believed_where_it_is_off_by_more_than_it_can_be_wron
 ):
     async def act(world: World) -> float:
         world.script.headers = {"Date": f"Sat, 21 Nov 2026 03:00:{second} GMT"}
-        await world.venue.instruments()
+        await world.adapter.open_orders(Scope(), pages_max=1)
         return round(world.venue.link.clock.offset_ms, -2)
 
     assert abs(play(act) - offset_ms) <= 100
+
+
+def test_a_cache_tells_no_time():
+    async def act(world: World) -> float:
+        world.script.headers = {"Date": "Sat, 21 Nov 2026 02:59:00 GMT"}
+        await world.venue.instruments()
+        world.script.headers |= {"Age": "60"}
+        await world.adapter.open_orders(Scope(), pages_max=1)
+        return world.venue.link.clock.offset_ms
+
+    assert play(act) == 0.0
 
 
 def test_a_slow_answer_tells_no_time():
     async def act(world: World) -> float:
         world.carrier.latency_s = 1.2
         world.script.headers = {"Date": "Sat, 21 Nov 2026 03:00:59 GMT"}
-        await world.venue.instruments()
+        await world.adapter.open_orders(Scope(), pages_max=1)
         return world.venue.link.clock.offset_ms
 
     assert play(act) == 0.0
