@@ -11,7 +11,7 @@ import secrets
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -68,7 +68,7 @@ url = "sqlite:///cancelall.db"
 ACCOUNT = """
 [[account]]
 name = "{name}"
-venue = "bybit"
+venue = "{venue}"
 uid = "{uid}"
 tags = {{ env = "prod" }}
 key = "venues/{name}"
@@ -138,18 +138,23 @@ def set_up(world: World, folder: Path) -> Config:
     _write(folder / "passphrase", worlds.PASSPHRASE)
     text = CONFIG.format(api_url=world.api_url, incident=worlds.INCIDENT)
     for account in world.accounts:
-        text += ACCOUNT.format(name=account.name, uid=account.uid, venue_url=world.venue_url)
-        _seal(folder, f"venues/{account.name}", account.api_key, account.secret, passphrase)
-        if account.read_key:
+        text += ACCOUNT.format(
+            name=account.name,
+            venue=account.venue,
+            uid=account.uid,
+            venue_url=world.urls[account.venue],
+        )
+        _seal(folder, f"venues/{account.name}", account.key, passphrase)
+        if account.read_key is not None:
             path = f"venues/{account.name}-ro"
             text += f'read_key = "{path}"\n'
-            _seal(folder, path, account.read_key, account.read_secret, passphrase)
+            _seal(folder, path, account.read_key, passphrase)
     _write(folder / "config.toml", text)
     return configs.load(folder / "config.toml")
 
 
-def _seal(folder: Path, name: str, api_key: str, secret: str, passphrase: SecretStr) -> None:
-    document = SecretStr(json.dumps({"api_key": api_key, "api_secret": secret}))
+def _seal(folder: Path, name: str, key: Mapping[str, object], passphrase: SecretStr) -> None:
+    document = SecretStr(json.dumps(key))
     sealed.seal(folder / "keys.sealed", name, document, passphrase, cost=sealed.CHEAP)
 
 

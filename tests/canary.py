@@ -19,6 +19,7 @@ CANARIES = (
     "SANDBOXMM0001",
     "SANDBOXARB0002",
     "SANDBOXOPT0003",
+    "sandbox-ems-key-0001",
     "xoxb-sandbox-token",
     "sandbox-signing-secret",
     "sandbox passphrase 0001",

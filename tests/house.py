@@ -37,7 +37,7 @@ BROAD_EXCEPTS = {
     ("bot/flow/tick.py", "_guarded"),
     ("bot/slack/listeners.py", "_guarded"),
 }
-SECRET_SITES = ("adapters/signing.py", "bot/app.py", "bot/keys/")
+SECRET_SITES = ("adapters/signing.py", "adapters/signing_evm.py", "bot/app.py", "bot/keys/")
 ENVIRONMENT_SITES = ("bot/config.py",)
 # fmt: off
 FORBIDDEN_WORDS = {

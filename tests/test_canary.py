@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.sandbox import world as worlds
+from bot.sandbox.accounts import PREMISES
 from bot.sandbox.slack.records import App
 from tests import canary
 from tests.fakes import desk as desks
@@ -66,8 +67,9 @@ def test_planted_leak_in_what_a_process_logs_is_found(tmp_path: Path):
 
 def test_each_planted_secret_of_the_sandbox_is_found(tmp_path: Path):
     secrets = [worlds.PASSPHRASE, App().bot_token, App().signing_secret]
-    for account in worlds.ACCOUNTS:
-        secrets += [account.api_key, account.secret, account.read_key, account.read_secret]
-    for secret in filter(None, secrets):
+    for account in (account for each in PREMISES.values() for account in each.accounts):
+        for document in filter(None, (account.key, account.read_key)):
+            secrets += [str(value) for name, value in document.items() if name != "accounts"]
+    for secret in secrets:
         (tmp_path / "x.txt").write_text(secret)
         assert canary.leaks(tmp_path), secret

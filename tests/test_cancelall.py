@@ -337,7 +337,7 @@ async def test_symbol_scope_leaves_every_other_symbol(tmp_path: Path):
 
 async def test_mistyped_symbol_is_refused_with_the_nearest_one(tmp_path: Path):
     async with desks.open_product(tmp_path) as product:
-        await product.bot.desk.venues.venue("bybit", product.world.venue_url).instruments()
+        await product.bot.desk.venues.venue("bybit", product.world.urls["bybit"]).instruments()
         said = await product.type(ALICE, "bybit --symbol BTCUSDX")
         assert said[0].startswith(
             'No venue named here lists the symbol "BTCUSDX". Did you mean BTCUSD'

@@ -16,11 +16,11 @@ import pytest
 
 from bot import demo
 from bot.domain.result import Outcome
-from bot.sandbox import world as worlds
+from bot.sandbox.accounts import BYBIT, Account
 from bot.sandbox.slack import delivery, faults
 from bot.sandbox.venues import server
 from bot.sandbox.venues.faults import Fault, Wrong
-from bot.sandbox.world import ALICE, BOB, INCIDENT, Account
+from bot.sandbox.world import ALICE, BOB, INCIDENT
 from tests.fakes import desk as desks
 from tests.fakes.desk import Product
 
@@ -79,10 +79,10 @@ async def test_killed_in_the_middle_of_a_run_the_next_process_ends_flat(tmp_path
         async with process(product) as first:
             await product.type(ALICE, "all")
             await product.press(BOB, "approve")
-            await desks.soon(lambda: product.world.count("1001") == 0)
+            await desks.soon(lambda: product.count("1001") == 0)
             first.send_signal(signal.SIGKILL)
             await first.wait()
-        assert product.world.count("1002") == 39
+        assert product.count("1002") == 39
         product.venue.faults.clear()
         async with process(product):
             text = await product.until(lambda text: text.startswith("FLAT"), timeout_s=40)
@@ -213,14 +213,15 @@ def _age(path: Path) -> None:
 
 
 def many(count: int, *, first: int) -> tuple[Account, ...]:
-    template = worlds.ACCOUNTS[0]
+    template = BYBIT.accounts[0]
+    assert template.read_key is not None
     return tuple(
         replace(
             template,
             name=f"acc-{number}",
             uid=str(number),
-            api_key=f"{template.api_key}N{number}",
-            read_key=f"{template.read_key}N{number}",
+            key={**template.key, "api_key": f"SANDBOXMM0001N{number}"},
+            read_key={**template.read_key, "api_key": f"SANDBOXMM0001RON{number}"},
         )
         for number in range(first, first + count)
     )
@@ -280,7 +281,7 @@ async def test_10_dry_runs_in_5_seconds_and_then_a_run(tmp_path: Path):
     symbols = ("BTCUSDT", "ETHPERP", "BTCUSD", "SOLUSDT_SOL/USDT")
     scopes = [",".join(pair) for n in (1, 2) for pair in itertools.combinations(symbols, n)]
     assert len(scopes) == 10
-    orders = dict.fromkeys(worlds.EVERYTHING, 12)
+    orders = dict.fromkeys(BYBIT.orders, 12)
     accounts = many(20, first=4000)
     async with desks.open_product(tmp_path, accounts=accounts, orders=orders) as product:
         product.venue.book.cancel_delay_s = 0.4
@@ -307,7 +308,7 @@ async def test_accounts_on_two_hosts_share_what_bybit_allows_an_address(tmp_path
         demo.set_up(product.world, tmp_path)
         path = tmp_path / "config.toml"
         first, second = path.read_text().rsplit('name = "acc-5010"', 1)
-        moved = second.replace(product.world.venue_url, other_url)
+        moved = second.replace(product.world.urls["bybit"], other_url)
         path.write_text(f'{first}name = "acc-5010"{moved}')
         async with desks.started(product):
             for _ in range(10):

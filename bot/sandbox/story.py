@@ -47,16 +47,18 @@ class Story:
 async def tell(story: Story) -> bool:
     """Play the whole story; True if every account was reported FLAT."""
     world = story.world
-    story.line(f"{world.total():,} orders rest on {len(world.accounts)} accounts at Bybit.")
-    story.line(f"seed {world.seed}: on {world.fault_account}, {world.fault_words}.")
+    accounts, venues = len(world.accounts), len(world.venues)
+    story.line(f"{world.total():,} orders rest on {accounts} accounts at {venues} venues.")
+    if world.unlucky is not None:
+        story.line(f"seed {world.seed}: on {world.unlucky.name}, {world.fault_words}.")
     await asyncio.sleep(LISTED_S)
     await _type(story, ALICE, "all --dry-run")
     await _type(story, ALICE, 'all --reason "runaway quoter"')
     card = await _card(story)
     for who in (ALICE, GINA, MALLORY):
         await _press(story, who, card.ts, "approve")
-    if world.fault is not None:
-        world.venue.faults.add(world.fault)
+    if world.unlucky is not None and world.fault is not None:
+        world.venues[world.unlucky.venue].faults.add(world.fault)
     await _press(story, BOB, card.ts, "approve", is_quiet=True)
     async with asyncio.TaskGroup() as group:
         watching = group.create_task(_watch(story))
@@ -115,11 +117,11 @@ async def _watch(story: Story) -> None:
     world, met = story.world, 0
     while True:
         await asyncio.sleep(0.25)
-        if world.fault is not None and world.fault.met > met:
+        if world.unlucky is not None and world.fault is not None and world.fault.met > met:
             met = world.fault.met
-            story.line(f"{world.fault_account}: so far {met} calls went wrong as foretold")
-        counts = [f"{a.name} {story.world.count(a.uid):,}" for a in story.world.accounts]
-        if story.world.total():
+            story.line(f"{world.unlucky.name}: so far {met} calls went wrong as foretold")
+        counts = [f"{name} {v.book.total(now=time.time()):,}" for name, v in world.venues.items()]
+        if world.total():
             story.line(f"on the books: {', '.join(counts)}")
 
 
@@ -130,7 +132,10 @@ async def _reported(story: Story, ts: str) -> bool:
         card = story.world.workspace.message(INCIDENT, ts)
         replies = story.world.workspace.thread(INCIDENT, ts)
         is_flat = card is not None and card.text.startswith("FLAT:")
-        return is_flat and any(reply.text.startswith("*bybit:") for reply in replies)
+        told = [
+            name for name in story.world.venues if any(f"*{name}:" in each.text for each in replies)
+        ]
+        return is_flat and len(told) == len(story.world.venues)
 
     try:
         await story.world.workspace.wait_for(is_told, timeout_s=PATIENCE_S)

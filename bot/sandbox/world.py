@@ -1,7 +1,6 @@
-"""The demo's world: a desk, its Slack and its accounts at a simulated Bybit.
+"""The demo's world: a desk, its Slack and its accounts at simulated venues.
 
-Owns who is there, which accounts hold what, and which fault a seed draws. Imports nothing of the
-program that acts in it.
+Owns who is there, and which fault a seed draws. Imports nothing of the program that acts in it.
 """
 
 from __future__ import annotations
@@ -12,13 +11,13 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
+from bot.sandbox.accounts import PREMISES, Account, Premises, Simulated
 from bot.sandbox.slack import api
 from bot.sandbox.slack.records import Channel, Standing, User, UserGroup
 from bot.sandbox.slack.traffic import Traffic
 from bot.sandbox.slack.workspace import HOME, PARTNER, Workspace
 from bot.sandbox.venues import server
-from bot.sandbox.venues.bybit import Key, SimulatedBybit
-from bot.sandbox.venues.faults import Fault, Wrong
+from bot.sandbox.venues.faults import Fault
 
 INCIDENT = "C0INCIDENT"
 ALICE, BOB, CAROL = "U0ALICE", "U0BOB", "U0CAROL"
@@ -26,59 +25,6 @@ GINA, MALLORY = "U0GINA", "U0MALLORY"
 PASSPHRASE = "sandbox passphrase 0001"  # noqa: S105 - of a file whose keys open nothing
 OTHERS = (CAROL, GINA, MALLORY)
 TRADERS, RISK = "S0TRADERS", "S0RISK"
-EVERYTHING: Mapping[str, int] = {
-    "linear:USDT": 300,
-    "linear:USDC": 60,
-    "inverse": 40,
-    "option": 40,
-    "spot": 60,
-    "spot:StopOrder": 15,
-    "spot:tpslOrder": 15,
-    "spot:OcoOrder": 10,
-    "spot:BidirectionalTpslOrder": 10,
-    "spread": 25,
-    "rfq": 5,
-    "quote": 5,
-    "strategy": 3,
-}
-FAULTS: tuple[tuple[str, Fault], ...] = (
-    (
-        "Bybit accepts the first cancel of linear USDT and drops it",
-        Fault(
-            wrong=Wrong.ACCEPT_AND_DROP, path="/v5/order/cancel-all", containing="linear", times=2
-        ),
-    ),
-    (
-        "Bybit's server fails on the first six cancels",
-        Fault(wrong=Wrong.SERVER, path="/v5/order/cancel-all", times=6),
-    ),
-    (
-        "the replies to two cancels are lost on the way",
-        Fault(wrong=Wrong.LOST_REPLY, path="/v5/order/cancel-all", times=2),
-    ),
-    (
-        "Bybit answers the first four readings with HTML under HTTP 200",
-        Fault(wrong=Wrong.HTML, path="/v5/order/realtime", times=4),
-    ),
-    (
-        "Bybit protects itself with HTTP 429 for eight calls",
-        Fault(wrong=Wrong.TOO_MANY, path="/v5/order/", times=8),
-    ),
-)
-"""What may go wrong on one account; the seed draws one."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
-    """One account of the desk."""
-
-    name: str
-    uid: str
-    api_key: str
-    secret: str
-    read_key: str = ""
-    """Empty: the desk has none, so a preview cannot count it."""
-    read_secret: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,48 +34,26 @@ class World:
     seed: int
     workspace: Workspace
     traffic: Traffic
-    venue: SimulatedBybit
+    venues: Mapping[str, Simulated]
+    """By their names in the config."""
     accounts: tuple[Account, ...]
     api_url: str
-    venue_url: str
-    fault_account: str = ""
+    urls: Mapping[str, str]
+    """Base URL of each venue."""
+    unlucky: Account | None = None
+    """Whose calls will go wrong."""
     fault_words: str = ""
     fault: Fault | None = None
     """What Bob's click lets begin, in the demo."""
 
     def total(self) -> int:
         """Ask the books directly how many orders are open."""
-        return self.venue.book.total(now=time.time())
+        return sum(venue.book.total(now=time.time()) for venue in self.venues.values())
 
-    def count(self, uid: str) -> int:
+    def count(self, account: Account) -> int:
         """Ask the books directly about one account."""
-        return sum(self.venue.book.open_count(uid, now=time.time()).values())
-
-
-ACCOUNTS = (
-    Account(
-        name="bybit-mm",
-        uid="1001",
-        api_key="SANDBOXMM0001",
-        secret="sandbox-mm-secret-0001",  # noqa: S106 - opens nothing outside the sandbox
-        read_key="SANDBOXMM0001RO",
-        read_secret="sandbox-mm-secret-0001-ro",  # noqa: S106
-    ),
-    Account(
-        name="bybit-arb",
-        uid="1002",
-        api_key="SANDBOXARB0002",
-        secret="sandbox-arb-secret-0002",  # noqa: S106
-        read_key="SANDBOXARB0002RO",
-        read_secret="sandbox-arb-secret-0002-ro",  # noqa: S106
-    ),
-    Account(
-        name="bybit-opt",
-        uid="1003",
-        api_key="SANDBOXOPT0003",
-        secret="sandbox-opt-secret-0003",  # noqa: S106
-    ),
-)
+        book = self.venues[account.venue].book
+        return sum(book.open_count(account.place, now=time.time()).values())
 
 
 def desk() -> Workspace:
@@ -148,36 +72,37 @@ def desk() -> Workspace:
     return workspace
 
 
-def fill(venue: SimulatedBybit, accounts: tuple[Account, ...], orders: Mapping[str, int]) -> None:
-    """Give a venue these accounts, each with these orders."""
+def fill(venue: Simulated, accounts: tuple[Account, ...], orders: Mapping[str, int]) -> None:
+    """Put orders on the books of each of these accounts."""
     for account in accounts:
-        venue.add_key(account.api_key, Key(uid=account.uid, secret=account.secret))
-        if account.read_key:
-            key = Key(uid=account.uid, secret=account.read_secret, is_read_only=True)
-            venue.add_key(account.read_key, key)
-        venue.book.seed(account.uid, orders, now=time.time())
+        venue.book.seed(account.place, orders, now=time.time())
 
 
 @asynccontextmanager
-async def open_world(seed: int) -> AsyncIterator[World]:
-    """Put the world onto loopback sockets."""
+async def open_world(
+    seed: int, *, premises: Mapping[str, Premises] = PREMISES
+) -> AsyncIterator[World]:
+    """Put the world onto loopback sockets; one venue will be flaky."""
     rng = random.Random(seed)  # noqa: S311 - repeatable, not secret
-    words, fault = rng.choice(FAULTS)
-    unlucky = rng.choice(ACCOUNTS)
-    fault = replace(fault, uid=unlucky.uid)
-    workspace, traffic, venue = desk(), Traffic(seed=seed), SimulatedBybit(seed=seed)
-    venue.book.cancel_delay_s = 0.4
-    fill(venue, ACCOUNTS, EVERYTHING)
+    flaky = premises[rng.choice(sorted(premises))]
+    words, fault = rng.choice(flaky.faults)
+    unlucky = rng.choice(flaky.accounts)
+    workspace, traffic = desk(), Traffic(seed=seed)
+    venues = {name: each.simulate(seed, each.accounts) for name, each in premises.items()}
     async with AsyncExitStack() as stack:
+        urls = {}
+        for name, venue in venues.items():
+            fill(venue, premises[name].accounts, premises[name].orders)
+            urls[name] = await stack.enter_async_context(server.serve(venue, latency_s=0.02))
         yield World(
             seed=seed,
             workspace=workspace,
             traffic=traffic,
-            venue=venue,
-            accounts=ACCOUNTS,
+            venues=venues,
+            accounts=tuple(account for each in premises.values() for account in each.accounts),
             api_url=await stack.enter_async_context(api.serve(workspace, traffic)),
-            venue_url=await stack.enter_async_context(server.serve(venue, latency_s=0.02)),
-            fault_account=unlucky.name,
+            urls=urls,
+            unlucky=unlucky,
             fault_words=words,
-            fault=fault,
+            fault=replace(fault, uid=unlucky.place),
         )

@@ -16,6 +16,7 @@ from bot.app import Serving
 from bot.config import Config
 from bot.domain.limits import Limits
 from bot.sandbox import world as worlds
+from bot.sandbox.accounts import BYBIT, Account
 from bot.sandbox.slack import api, delivery, render
 from bot.sandbox.slack.delivery import Delivery
 from bot.sandbox.slack.records import Ephemeral, Message
@@ -23,11 +24,11 @@ from bot.sandbox.slack.traffic import Traffic
 from bot.sandbox.slack.workspace import Workspace
 from bot.sandbox.venues import server
 from bot.sandbox.venues.bybit import SimulatedBybit
-from bot.sandbox.world import ALICE, BOB, INCIDENT, Account, World
+from bot.sandbox.world import ALICE, BOB, INCIDENT, World
 
 QUICK = Limits(slack_pause_s=0.1)
 """The sandbox counts posts only where a test asks it to."""
-FEW: Mapping[str, int] = dict.fromkeys(worlds.EVERYTHING, 3)
+FEW: Mapping[str, int] = dict.fromkeys(BYBIT.orders, 3)
 
 
 @dataclass
@@ -45,7 +46,9 @@ class Product:
 
     @property
     def venue(self) -> SimulatedBybit:
-        return self.world.venue
+        found = self.world.venues["bybit"]
+        assert isinstance(found, SimulatedBybit)
+        return found
 
     async def type(self, who: str, words: str, **how: object) -> list[str]:
         """Type a command; return what only that person sees."""
@@ -92,6 +95,10 @@ class Product:
         await self.press(BOB, "approve")
         return await self.until(lambda text: text.startswith("FLAT"))
 
+    def count(self, uid: str) -> int:
+        """Ask the books of Bybit directly about one account."""
+        return sum(self.venue.book.open_count(uid, now=time.time()).values())
+
     def left(self) -> int:
         """Ask the books directly."""
         return self.world.total()
@@ -108,12 +115,13 @@ class Product:
 async def open_surroundings(
     folder: Path,
     *,
-    accounts: tuple[Account, ...] = worlds.ACCOUNTS,
+    accounts: tuple[Account, ...] = BYBIT.accounts,
     orders: Mapping[str, int] = FEW,
     latency_s: float = 0.0,
 ) -> AsyncIterator[Product]:
     """Slack and Bybit on loopback, and a config that points at them; the bot is not started."""
-    venue = SimulatedBybit(seed=1)
+    venue = BYBIT.simulate(1, accounts)
+    venue.book.cancel_delay_s = 0.0
     worlds.fill(venue, accounts, orders)
     workspace, traffic = worlds.desk(), Traffic()
     async with AsyncExitStack() as stack:
@@ -121,10 +129,12 @@ async def open_surroundings(
             seed=1,
             workspace=workspace,
             traffic=traffic,
-            venue=venue,
+            venues={"bybit": venue},
             accounts=accounts,
             api_url=await stack.enter_async_context(api.serve(workspace, traffic)),
-            venue_url=await stack.enter_async_context(server.serve(venue, latency_s=latency_s)),
+            urls={
+                "bybit": await stack.enter_async_context(server.serve(venue, latency_s=latency_s))
+            },
         )
         yield Product(world=world, folder=folder)
 
