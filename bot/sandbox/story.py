@@ -114,15 +114,17 @@ async def _card(story: Story) -> Message:
 
 async def _watch(story: Story) -> None:
     """Show how the books empty, as they are asked directly, and when the fault strikes."""
-    world, met = story.world, 0
+    world, met, before = story.world, 0, ""
     while True:
         await asyncio.sleep(0.25)
         if world.unlucky is not None and world.fault is not None and world.fault.met > met:
             met = world.fault.met
             story.line(f"{world.unlucky.name}: so far {met} calls went wrong as foretold")
-        counts = [f"{name} {v.book.total(now=time.time()):,}" for name, v in world.venues.items()]
-        if world.total():
-            story.line(f"on the books: {', '.join(counts)}")
+        now = time.time()
+        counts = ", ".join(f"{name} {v.book.total(now=now):,}" for name, v in world.venues.items())
+        if world.total() and counts != before:
+            story.line(f"on the books: {counts}")
+        before = counts
 
 
 async def _reported(story: Story, ts: str) -> bool:
@@ -132,10 +134,8 @@ async def _reported(story: Story, ts: str) -> bool:
         card = story.world.workspace.message(INCIDENT, ts)
         replies = story.world.workspace.thread(INCIDENT, ts)
         is_flat = card is not None and card.text.startswith("FLAT:")
-        told = [
-            name for name in story.world.venues if any(f"*{name}:" in each.text for each in replies)
-        ]
-        return is_flat and len(told) == len(story.world.venues)
+        said = "".join(reply.text for reply in replies)
+        return is_flat and all(f"*{name}:" in said for name in story.world.venues)
 
     try:
         await story.world.workspace.wait_for(is_told, timeout_s=PATIENCE_S)
