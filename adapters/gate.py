@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from adapters.contract import Priority, VenueBanned, VenueNotReached
+from adapters.nonces import Nonces
 from adapters.pacing import Pacer, Ticket, Window
 
 WAIT_S = 30.0
@@ -69,6 +70,8 @@ class Gate:
     """
 
     def __init__(self, address: Window, *, wait_s: float = WAIT_S) -> None:
+        self.nonces = Nonces()
+        """Those of the venue's keys: like a budget, a series is one over all of its hosts."""
         self._pacer = Pacer()
         self._address = address
         self._wait_s = wait_s
