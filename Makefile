@@ -22,7 +22,7 @@ PACKAGE := $(VENV)/.package-$(call sum,pyproject.toml)
 unexport PYTHONDONTWRITEBYTECODE
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint soak lock clean
+.PHONY: help demo test chain lint soak lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile
@@ -36,6 +36,9 @@ test: $(DEV_DEPS) $(PACKAGE) ## run the suite with its coverage gates
 soak: $(DEV_DEPS) $(PACKAGE) ## safety checks out in turn, real limits, random runs; N=2000 or SECONDS=600
 	@$(if $(N),SOAK_RUNS=$(N)) $(if $(SECONDS),SOAK_SECONDS=$(SECONDS)) \
 		$(BIN)/python -m pytest -n 2 --dist worksteal -m soak --timeout 0
+
+chain: $(DEV_DEPS) $(PACKAGE) ## print each venue's chain of calls, 50 ms away, on virtual time
+	@$(BIN)/python -m tests.benchmarks.chain
 
 lint: $(DEV_DEPS) $(PACKAGE) ## format, lint, types, import directions, dependencies
 	@failed=0; \

@@ -12,7 +12,8 @@ import math
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +25,7 @@ from adapters.gate import Gate
 from bot.domain.event import EventKind
 from bot.domain.limits import Limits
 from bot.domain.plan import Target
+from bot.domain.request import Request as Asked
 from bot.domain.result import Outcome, TargetStatus
 from bot.flow import execute
 from bot.flow.job import Means
@@ -163,7 +165,7 @@ class Bench:
 
     async def run(self, *, until_s: float = 75.0, limits: Limits | None = None) -> TargetStatus:
         """Make a whole run of it and return where it ended; `verdicts` has what was told."""
-        journal = _Watching(bench=self)
+        journal = _Watching(bench=self, began=self.carrier.clock.monotonic())
         target = Target(
             account="kit",
             venue=self.subject.name,
@@ -173,7 +175,7 @@ class Bench:
             order_classes=self.venue.capabilities.order_classes,
             key="keys/kit",
         )
-        running = request(target, consent_s=until_s)
+        running = begun(request(target, consent_s=until_s), self.carrier.now())
         means = Means(
             journal=journal,
             keys=Keys(secrets={"keys/kit": document(self.subject.secret)}),
@@ -201,6 +203,7 @@ class _Watching(KeptJournal):
     """Keeps what is told, with the truth at that moment."""
 
     bench: Bench
+    began: float
     readings: list[float] = field(default_factory=lambda: [0.0, 0.0])
     """When they ended; each began after the one before it had."""
 
@@ -214,7 +217,7 @@ class _Watching(KeptJournal):
         if entry.event.kind is not EventKind.TARGET_JUDGED or status.result is None:
             return
         told = Verdict(
-            at=bench.carrier.clock.monotonic(),
+            at=bench.carrier.clock.monotonic() - self.began,
             outcome=status.result.outcome,
             open=bench.in_scope(placed_until=self.readings[-2]),
             cause=status.result.cause,
@@ -247,6 +250,20 @@ async def opened(
             carrier=carrier,
             rng=random.Random(seed),
         )
+
+
+def begun(running: Asked, now: datetime) -> Asked:
+    """Have a request decided just now."""
+    decided, verdict, consent = running.decided_at, running.verdict_at, running.consent_ends_at
+    assert decided
+    assert verdict
+    assert consent
+    return replace(
+        running,
+        decided_at=now,
+        verdict_at=now + (verdict - decided),
+        consent_ends_at=now + (consent - decided),
+    )
 
 
 def play(

@@ -32,6 +32,15 @@ class Simulated(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """One more account of the same owner."""
+
+    uid: str
+    book: str
+    secret: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
     """One venue on the bench."""
 
@@ -71,14 +80,29 @@ class Subject:
     """What a client's id may look like."""
     signs_readings: bool = True
     """Readings need a key."""
+    more: tuple[Held, ...] = ()
+    """Four further accounts that the simulated venue knows."""
     stays: tuple[str, ...] = ()
     """Kinds that a single round leaves: they need a round more, or their ids."""
+
+
+_BYBIT_MORE = tuple(
+    Held(
+        uid=f"200{number}",
+        book=f"200{number}",
+        secret={"api_key": f"KITKEY200{number}", "api_secret": f"kit-secret-200{number}"},
+    )
+    for number in range(4)
+)
 
 
 def _bybit(*, seed: int, has_limits: bool) -> Simulated:
     venue = SimulatedBybit(seed=seed, has_limits=has_limits)
     venue.add_key("KITKEY0001", Key(uid="1001", secret="kit-secret-1"))
     venue.add_key("KITKEY0002", Key(uid="1002", secret="kit-secret-2"))
+    for held in _BYBIT_MORE:
+        api_key, secret = held.secret["api_key"], held.secret["api_secret"]
+        venue.add_key(str(api_key), Key(uid=held.uid, secret=str(secret)))
     return venue
 
 
@@ -119,13 +143,18 @@ BYBIT = Subject(
         "/v5/strategy/list",
     ),
     nameless=("strategy",),
+    more=_BYBIT_MORE,
 )
+
+
+_EMS_IDS = ("KRAKEN/JOHN", "KRAKEN/ANN", "BITSTAMP/2574", "DERIBIT", "GEMINI#1")
+_EMS_SECRET = {"api_key": "kit-key-of-desk", "accounts": list(_EMS_IDS)}
 
 
 def _coinapi(*, seed: int, has_limits: bool) -> Simulated:
     venue = SimulatedCoinapi(seed=seed, has_limits=has_limits)
-    for customer in ("desk", "other"):  # Both have an account of this name.
-        key = CustomerKey(customer=customer, exchange_ids=("KRAKEN/JOHN",))
+    for customer in ("desk", "other"):  # Both have accounts of these names.
+        key = CustomerKey(customer=customer, exchange_ids=_EMS_IDS)
         venue.add_key(f"kit-key-of-{customer}", key)
     return venue
 
@@ -136,7 +165,7 @@ COINAPI = Subject(
     uid="KRAKEN/JOHN",
     book="desk:KRAKEN/JOHN",
     bystander="other:KRAKEN/JOHN",
-    secret={"api_key": "kit-key-of-desk", "accounts": ["KRAKEN/JOHN"]},
+    secret=_EMS_SECRET,
     stranger={"api_key": "kit-key-of-nobody", "accounts": ["KRAKEN/JOHN"]},
     kinds=dict.fromkeys(("limit", "partly filled", "outside"), OrderClass("limit")),
     symbols=("OXTUSD", "XBT/USDT"),
@@ -147,6 +176,7 @@ COINAPI = Subject(
     is_paged=False,
     has_protective=False,
     stays=("outside",),
+    more=tuple(Held(uid=uid, book=f"desk:{uid}", secret=_EMS_SECRET) for uid in _EMS_IDS[1:]),
 )
 
 SUBJECTS: Mapping[str, Subject] = {subject.name: subject for subject in (BYBIT, COINAPI)}
