@@ -1,14 +1,15 @@
 """Written ways in which a venue, or the way to it, lies or breaks.
 
-Owns `LIES`. A lie is installed on a bench, and then a whole run is made there. What must hold for
-each is in `test_lies.py`: never FLAT over an order that rests, unless it says so itself a little
-later where nothing could have told before; nothing beyond the scope; the right end.
+Owns `GENERAL`, what every venue can do, and how lies are made. A lie is installed on a bench, and
+then a whole run is made there. What must hold for each is in `test_lies.py`: never FLAT over an
+order that rests, unless it says so itself a little later where nothing could have told before;
+nothing beyond the scope; the right end.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -230,7 +231,7 @@ def each_kind_hidden(bench: Bench) -> None:
 
 
 DEEP = b"[" * 60_000
-ANYWHERE: tuple[Lie, ...] = (
+GENERAL: tuple[Lie, ...] = (
     # A cancel is acknowledged and not made.
     Lie(
         name="accepts the first cancels and drops them",
@@ -378,5 +379,3 @@ ANYWHERE: tuple[Lie, ...] = (
     Lie(name="has a clock 40 s ahead", install=skewed(40.0)),
     Lie(name="has a clock 40 s behind", install=skewed(-40.0)),
 )
-
-LIES: Mapping[str, Lie] = {lie.name: lie for lie in ANYWHERE}
