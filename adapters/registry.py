@@ -22,6 +22,8 @@ from adapters import (
     pacifica,
     pacifica_adapter,
     pacifica_calls,
+    synthetix,
+    synthetix_adapter,
 )
 from adapters.carrier import Carrier
 from adapters.contract import AnyVenue, Capabilities
@@ -93,6 +95,15 @@ VENUES: Mapping[str, VenueKind] = {
         is_key_of_one_account=False,
         uid=re.compile(r"[1-9A-HJ-NP-Za-km-z]{32,44}"),
         uid_means="its address in base58, as the wallet shows it; a subaccount has one of its own",
+    ),
+    "synthetix": VenueKind(
+        connect=synthetix.connect,
+        settings=synthetix.SynthetixSettings,
+        address=synthetix.ADDRESS,
+        capabilities=synthetix_adapter.CAPABILITIES,
+        is_key_of_one_account=False,
+        uid=re.compile(r"[1-9][0-9]{0,18}"),
+        uid_means="the id of the subaccount, its digits as getSubAccountIds lists them",
     ),
 }
 

@@ -81,7 +81,8 @@ PASSING = frozenset(
         "WICK_INSURANCE_ACTIVE",
     }
 )
-"""Known, and refused for now; most of them say nothing of a cancel."""
+"""Known, and refused for now; most of them say nothing of a cancel. The answer's own `retryable` is
+not asked: it says whether the same call may be sent again, and no call is ever sent twice."""
 WALLET = re.compile(r"0x[0-9a-fA-F]{40}\b")
 _NOTHING = re.compile(r"\bno (open )?orders? (were )?(found|to cancel)\b|\border not found\b")
 
@@ -107,8 +108,6 @@ class Complaint:
     code: str = ""
     category: str = ""
     said: str = ""
-    is_retryable: bool = False
-    """It says so itself."""
     retry_after_s: float = 1.0
     """How long to wait, should it be about speed."""
 
@@ -189,6 +188,13 @@ def _refused_key(complaint: Complaint, address: str) -> VenueError:
 
 def _by_code(complaint: Complaint, address: str) -> VenueError:
     code, said = complaint.code, tidy(complaint.said) or "no reason given"
+    if code in PASSING or code in FINAL:
+        return VenueRefused(
+            user_message=f"Synthetix refuses: {said}",
+            remedy=FINAL.get(code, ""),
+            venue_code=code,
+            is_retryable=code in PASSING,
+        )
     if complaint.status == HTTPStatus.FORBIDDEN or complaint.category == "AUTH":
         return _refused_key(complaint, address)
     is_market = code in MARKET or "invalid market symbol" in said.lower()
@@ -196,13 +202,6 @@ def _by_code(complaint: Complaint, address: str) -> VenueError:
     if is_market or is_bare or code in INVALID or complaint.category == "REQUEST":
         return CallInvalid(
             user_message=f"Synthetix cannot use the call: {said}", venue_code=_code(complaint)
-        )
-    if code in PASSING or code in FINAL:
-        return VenueRefused(
-            user_message=f"Synthetix refuses: {said}",
-            remedy=FINAL.get(code, ""),
-            venue_code=code,
-            is_retryable=code in PASSING or complaint.is_retryable,
         )
     return VenueRefused(
         user_message=f"Synthetix refuses for a reason unknown to cancelall: {said}",

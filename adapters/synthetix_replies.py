@@ -31,9 +31,9 @@ from adapters.synthetix_codes import Complaint
 
 SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 """May be half a character: such text can be neither signed nor stored."""
-RETRY_S_MAX = wire.BUDGET_S
+RETRY_S, RETRY_S_MAX = 2.0, wire.BUDGET_S
+"""The longest wait of our own choice, and the longest that is believed."""
 SECOND_MS = 1000
-
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -76,21 +76,17 @@ class Quota:
 
 
 def hear(reply: Reply, *, venue_now_ms: float) -> Heard:
-    """Read an answer; without a word of its own, tokens are back when the next ten seconds begin.
+    """Read an answer, and how long to wait should it be about speed.
 
-    Whether all buckets are filled at those moments or continuously is not documented: whoever asks
-    too early is only told so again.
+    Tokens "refill over time" by the docs, and others say to wait for the next ten seconds: so until
+    those begin, and no longer than `RETRY_S`. Whoever asks too early is only told so again.
     """
     told = reply.headers.get("Retry-After", "")
     window_ms = wire.BUDGET_S * SECOND_MS
-    wait_s = (window_ms - venue_now_ms % window_ms) / SECOND_MS
+    wait_s = min((window_ms - venue_now_ms % window_ms) / SECOND_MS, RETRY_S)
     if re.fullmatch(r"[0-9]{1,4}", told):
-        wait_s = float(told)
-    return Heard(
-        status=reply.status,
-        fields=_load(reply.body),
-        retry_after_s=min(max(wait_s, 1.0), RETRY_S_MAX),
-    )
+        wait_s = min(float(told), RETRY_S_MAX)
+    return Heard(status=reply.status, fields=_load(reply.body), retry_after_s=max(wait_s, 0.5))
 
 
 def _load(text: bytes) -> Mapping[str, Any] | None:
@@ -127,14 +123,13 @@ def judge(heard: Heard, *, address: str) -> Told | None:
 
 
 def _complaint(heard: Heard, told: object) -> Complaint:
-    """Read `{"code":…,"category":…,"message":…,"retryable":…}`, or plain text."""
+    """Read `{"code":…,"category":…,"message":…}`, or plain text."""
     error = told if isinstance(told, dict) else {"message": told}
     return Complaint(
         status=heard.status,
         code=text_of(error.get("code")),
         category=text_of(error.get("category")),
         said=text_of(error.get("message")),
-        is_retryable=error.get("retryable") is True,
         retry_after_s=heard.retry_after_s,
     )
 

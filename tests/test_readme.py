@@ -35,6 +35,7 @@ def test_config_of_the_readme_loads_beside_the_example_policy(tmp_path: Path, hi
         "bybit-test",
         "ems-kraken",
         "pacifica-mm",
+        "synthetix-mm",
     ]
     assert config.accounts[0].read_key == "venues/bybit-mm-ro"
 
