@@ -133,12 +133,13 @@ class Internet:
     ) -> AsyncIterator[Socket]:
         """Open a WebSocket; leaving the context aborts its connection."""
         try:
-            opened = await self._session.ws_connect(
-                url,
-                headers=headers,
-                max_msg_size=self._limits.reply_bytes_max,
-                timeout=aiohttp.ClientWSTimeout(ws_close=0.1),
-            )
+            async with asyncio.timeout(self._limits.connect_s):  # aiohttp waits for ever.
+                opened = await self._session.ws_connect(
+                    url,
+                    headers=headers,
+                    max_msg_size=self._limits.reply_bytes_max,
+                    timeout=aiohttp.ClientWSTimeout(ws_close=0.1),
+                )
         except aiohttp.WSServerHandshakeError as error:
             raise VenueNotReached(
                 user_message="the venue refuses the WebSocket", venue_code=str(error.status)

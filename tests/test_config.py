@@ -509,3 +509,42 @@ def test_the_command_line_reads_a_secret_from_a_file_or_the_environment(
 
     assert configs.secret(SecretAt(env="PASS"), "--passphrase").get_secret_value() == "canary-3"
     assert configs.secret(SecretAt(file=path), "--passphrase").get_secret_value() == "canary-4"
+
+
+PACIFICA = """
+[[account]]
+name = "pacifica-main"
+venue = "pacifica"
+uid = "9C6hybhQ6Aycep9jaUnP6uL9ZYvDjUp1aSkFWPUFJtpj"
+key = "venues/pacifica-main"
+credits_key = { env = "CREDITS" }
+"""
+
+
+def test_a_secret_among_a_venues_settings_is_read_from_where_the_config_says(tmp_path: Path):
+    environment = ENVIRONMENT | {"CREDITS": "canary-credits"}
+    config = configs.load(write(tmp_path, CONFIG + PACIFICA), environment)
+    settings = config.settings["pacifica", "https://api.pacifica.fi"]
+    assert settings.credits_key.get_secret_value() == "canary-credits"
+    assert CANARY not in repr(config)
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (
+            '"canary-credits"',
+            "credits_key must say where the secret is. "
+            + 'Write credits_key = { env = "NAME" } or { file = "path" }.',
+        ),
+        (
+            '{ env = "NOT_THERE" }',
+            "credits_key: the environment has no NOT_THERE. Set NOT_THERE for the process.",
+        ),
+    ],
+)
+def test_a_secret_that_stands_in_the_config_itself_is_refused(
+    tmp_path: Path, written: str, said: str
+):
+    error = refused(tmp_path, CONFIG + PACIFICA.replace('{ env = "CREDITS" }', written))
+    assert f"{error.user_message} {error.remedy}" == f"config.toml: account pacifica-main: {said}"

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -226,3 +227,18 @@ def least_cpu_s(accounts: int) -> float:
 def test_four_times_the_accounts_cost_about_four_times_the_work():
     """Looking at every waiter at every answer cost 70 times as much for three times as many."""
     assert least_cpu_s(400) / least_cpu_s(100) < 12
+
+
+def test_an_address_is_charged_what_a_call_costs_and_nothing_for_what_it_does_not_count():
+    async def main() -> None:
+        gate = Gate(Window(name="address", calls=10, per_s=60.0), wait_s=100.0)
+        order: list[str] = []
+        dear = replace(call("dear"), address_cost=8)
+        await pass_through(gate, dear, order)
+        free = replace(call("free"), address_cost=0)
+        await pass_through(gate, free, order)
+        assert (order, now()) == (["dear", "free"], 0.0)
+        await pass_through(gate, replace(call("cheap"), address_cost=1), order)
+        assert (order, now()) == (["dear", "free", "cheap"], 60.0)
+
+    clock.run(main())

@@ -136,3 +136,33 @@ def test_clock_offset_is_measured_at_half_way():
     clock.measured(sent_ms=1000.0, received_ms=1200.0, server_ms=4100.0)
     assert not clock.is_stale
     assert clock.timestamp_ms(2000.0) == 5000
+
+
+def test_what_others_use_of_a_limit_is_left_to_them_until_its_window_is_over():
+    """The venue says that 3 of 10 are left though we have made one call."""
+    pacer = Pacer()
+    pacer.answered(0.0, pacer.sent([TEN]))
+    pacer.corrected(0.0, TEN, limit=10, remaining=3, reset_after_s=0.5)
+    tickets = 0
+    while pacer.wait_s(0.1, [TEN], Priority.CANCEL) <= 0.0:
+        pacer.sent([TEN])
+        tickets += 1
+    assert tickets == 1  # 8 slots, one taken by us, six by others.
+    assert pacer.wait_s(0.1, [TEN], Priority.CANCEL) == pytest.approx(0.4)
+    assert pacer.wait_s(0.6, [TEN], Priority.CANCEL) == 0.0
+
+
+def test_our_own_calls_are_not_taken_for_those_of_others():
+    pacer = Pacer()
+    for _ in range(4):
+        pacer.answered(0.0, pacer.sent([TEN]))
+    pacer.corrected(0.0, TEN, limit=10, remaining=6, reset_after_s=1.0)
+    assert pacer.wait_s(0.1, [replace(TEN, cost=4)], Priority.CANCEL) == 0.0
+
+
+def test_a_window_without_time_limits_how_many_calls_are_on_their_way():
+    pacer, few = Pacer(), Window(name="at once", calls=2, per_s=0.0)
+    ticket = pacer.sent([few])
+    assert pacer.wait_s(0.0, [few], Priority.CANCEL) == math.inf
+    pacer.answered(5.0, ticket)
+    assert pacer.wait_s(5.0, [few], Priority.CANCEL) == 0.0

@@ -209,6 +209,43 @@ def test_symbols_are_unchecked_and_said_so_if_a_list_cannot_be_had():
     assert resolve("bybit --symbol BTCUSDT").is_symbols_checked
 
 
+def spelt(text: str, **lists: set[str]) -> Cancel:
+    """Spell a command for two accounts, one at each of two venues."""
+    command = commands.parse(text)
+    assert isinstance(command, Cancel)
+    exact = replace(CAPABILITIES, has_upper_symbols=False)
+    accounts = tuple(entry(f"{name}-mm", venue=name, capabilities=exact) for name in lists)
+    grounds = Grounds(
+        directory=Directory(accounts=accounts),
+        policy=POLICY,
+        requester=ALICE,
+        targets_max=10,
+        symbols={(name, "http://venue"): frozenset(known) for name, known in lists.items()},
+    )
+    return plans.spelled(command, grounds)
+
+
+def test_symbols_are_spelt_as_the_venues_that_are_named_list_them():
+    lists = {"bybit": {"BTCUSDT", "KBONK"}, "pacifica": {"BTC", "kBONK"}}
+    assert spelt("all --symbol btcusdt,Btc", **lists).symbols == ("BTC", "BTCUSDT")
+    assert spelt("all --symbol kbonk", **lists).symbols == ("KBONK", "kBONK")
+    assert spelt("all --symbol kBONK", **lists).symbols == ("kBONK",)
+    assert spelt("pacifica --symbol kbonk", **lists).symbols == ("kBONK",)
+    assert spelt("all --symbol qqq", **lists).symbols == ("qqq",)
+    assert spelt("pacifica --order KBONK:7", **lists).order == ("kBONK", "7")
+    assert spelt("env=prod --order kbonk:7", **lists).order == ("kbonk", "7")
+
+
+def test_a_symbol_is_put_in_capitals_only_where_the_venue_writes_them_so():
+    unlisted = {("bybit", "http://venue"): None}
+    target = resolve("bybit-mm --symbol kBonk", symbols=unlisted).targets[0]
+    assert target.scope.symbols == ("KBONK",)
+    exact = entry("mm", capabilities=replace(CAPABILITIES, has_upper_symbols=False))
+    directory = Directory(accounts=(exact,))
+    target = resolve("mm --symbol kBonk", symbols=unlisted, directory=directory).targets[0]
+    assert target.scope.symbols == ("kBonk",)
+
+
 def test_scope_by_symbol_reaches_only_what_symbols_reach_and_says_what_not():
     target = resolve("bybit-mm --symbol ETHUSDT,BTCUSDT").targets[0]
     assert target.scope.symbols == ("BTCUSDT", "ETHUSDT")

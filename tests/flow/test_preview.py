@@ -10,7 +10,7 @@ from bot.domain.request import Count
 from bot.flow.preview import Previewer
 from tests.fakes import clock as clocks
 from tests.fakes.run import Keys, OneVenue, target
-from tests.fakes.venue import CAPABILITIES, Book, FakeVenue, order
+from tests.fakes.venue import CAPABILITIES, Book, FakeAdapter, FakeVenue, order
 
 
 def readable(account: str) -> Target:
@@ -25,7 +25,8 @@ def count(
         keys.errors["keys/denied"] = [SecretError(user_message="no secret there")]
         for book in books.values():
             book.clock = clocks.VirtualClock()
-        venues = OneVenue(FakeVenue(books=books))
+        public = {name: FakeAdapter(book) for name, book in books.items() if name == "open"}
+        venues = OneVenue(FakeVenue(books=books, public=public))
         previewer = Previewer(
             keys=keys, venues=venues, clock=clocks.VirtualClock(), limits=limits or Limits()
         )
@@ -80,6 +81,15 @@ def test_what_cannot_be_counted_is_unknown_with_its_reason():
         ("other", None, "read key belongs to UID 9999"),
         ("slow", None, "no answer within 2 s"),
     ]
+
+
+def test_what_anybody_may_read_is_counted_without_a_key():
+    found, keys = count(target("open", uid="open"), target("shut"), open=book("1", "stop-1"))
+    assert [(entry.account, entry.orders, entry.why) for entry in found] == [
+        ("open", 2, ""),
+        ("shut", None, "no read key"),
+    ]
+    assert keys.reads == []
 
 
 def test_bug_in_one_count_costs_no_other():
