@@ -534,8 +534,9 @@ def test_a_secret_among_a_venues_settings_is_read_from_where_the_config_says(tmp
     [
         (
             '"canary-credits"',
-            "credits_key must say where the secret is. "
-            + 'Write credits_key = { env = "NAME" } or { file = "path" }.',
+            f"credits_key must say where the secret is. {SAY_WHERE}".replace(
+                "bot_token", "credits_key"
+            ),
         ),
         (
             '{ env = "NOT_THERE" }',
