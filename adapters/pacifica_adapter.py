@@ -4,7 +4,7 @@ Sources: docs.pacifica.fi as of 2026, its mirror of 2025, python-sdk @583661a, c
 2026-11-20. Limits: credits in a rolling minute, see `pacifica_wire`.
 
 A round over everything: one cancel-all over the warm socket, and beside it the lists of strategies,
-stops and TWAPs, which cost nothing where they are empty. Then, by their own calls and their ids:
+stops and TWAPs, unless a reading has just shown them. Then, by their own calls and their ids:
 
 * strategies first, because they place orders again; after the last of them one more cancel-all;
 * stops, which no page says that a cancel-all takes, and TWAPs, which one page says it does.
@@ -44,7 +44,7 @@ from adapters.contract import (
     VenueError,
 )
 from adapters.pacifica_calls import Caller
-from adapters.pacifica_reading import Freshness, Part, Reader
+from adapters.pacifica_reading import Memory, Part, Reader
 from adapters.pacifica_wire import ORDER, ORDER_CLASSES, STOP, STRATEGY, TWAP, Ask
 
 CAPABILITIES = Capabilities(
@@ -73,7 +73,7 @@ class PacificaAdapter:
     """One account at Pacifica, for one run, preview or check."""
 
     caller: Caller
-    freshness: Freshness = field(default_factory=Freshness)
+    memory: Memory = field(default_factory=Memory)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -117,7 +117,9 @@ class PacificaAdapter:
     async def _cancel_strategies(self, scope: Scope, parents: asyncio.Event) -> tuple[Receipt, ...]:
         """Cancel what places orders, then sweep again after it."""
         try:
-            listed, has_more = await self._reader().strategies(pages_max=FIND_PAGES)
+            listed, has_more = self.memory.open_of((STRATEGY,), scope), False
+            if listed is None:
+                listed, has_more = await self._reader().strategies(pages_max=FIND_PAGES)
             mine = [order for order in listed if readings.is_in_scope(order, scope)]
             receipts = await self._cancel_some(STRATEGY, mine)
         except VenueError as error:
@@ -137,7 +139,9 @@ class PacificaAdapter:
         """Look for orders of these classes, which one list shows, and cancel them by their ids."""
         reader = self._reader()
         try:
-            listed = await (reader.twaps() if TWAP in classes else reader.orders())
+            listed = self.memory.open_of(classes, scope)
+            if listed is None:
+                listed = await (reader.twaps() if TWAP in classes else reader.orders())
         except VenueError as error:
             return tuple(_look(each, error) for each in classes)
         mine = [order for order in listed if readings.is_in_scope(order, scope)]
@@ -215,8 +219,10 @@ class PacificaAdapter:
 
     async def open_orders(self, scope: Scope, *, pages_max: int) -> Reading:
         """Read every order class in scope side by side, and the account's own counters."""
-        reader = Reader(caller=self.caller, freshness=self.freshness)
-        return await readings.read_all(reader, scope, pages_max=pages_max)
+        reader, began_at = Reader(caller=self.caller, memory=self.memory), _now()
+        reading = await readings.read_all(reader, scope, pages_max=pages_max)
+        self.memory.keep(scope, reading, began_at=began_at)
+        return reading
 
     async def check(self) -> KeyFacts:
         """Tell which accounts the key is for; no call is made.
@@ -234,7 +240,7 @@ class PacificaAdapter:
 
     def _reader(self) -> Reader:
         """Return what looks inside a cancel."""
-        return Reader(caller=self.caller, priority=Priority.CANCEL, freshness=self.freshness)
+        return Reader(caller=self.caller, priority=Priority.CANCEL, memory=self.memory)
 
 
 def _can_sweep(scope: Scope) -> bool:
@@ -249,3 +255,7 @@ def _goes_by_id(order_class: OrderClass, scope: Scope) -> bool:
 
 def _look(order_class: OrderClass, error: VenueError) -> Receipt:
     return Receipt(order_class=order_class, call=f"look for {order_class}", error=error)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -37,15 +37,34 @@ from adapters.pacifica_lists import Counters
 from adapters.pacifica_replies import Told, invalid
 from adapters.pacifica_wire import ORDER, ORDER_CLASSES, STOP, STRATEGY, TWAP
 
+JUST_S = 1.0
+"""How long a round needs no lists of its own after a reading: it follows at once, if at all."""
 T = TypeVar("T")
 Part = Callable[[], Coroutine[Any, Any, tuple[T, ...]]]
 
 
 @dataclass(slots=True, kw_only=True)
-class Freshness:
-    """How new the newest list of orders was that this run has seen."""
+class Memory:
+    """What one run has read last."""
 
     last_order_id: int = -1
+    """How new the newest list of orders was."""
+    scope: Scope | None = None
+    reading: Reading = field(default_factory=Reading)
+    began_at: float = float("-inf")
+    """Loop time."""
+
+    def keep(self, scope: Scope, reading: Reading, *, began_at: float) -> None:
+        """Remember a reading."""
+        self.scope, self.reading, self.began_at = scope, reading, began_at
+
+    def open_of(self, classes: Sequence[OrderClass], scope: Scope) -> tuple[OpenOrder, ...] | None:
+        """Return the open orders of these classes; None unless just read, and to their end."""
+        age_s = asyncio.get_running_loop().time() - self.began_at
+        doubtful = {entry.order_class for entry in self.reading.unread} | {*self.reading.has_more}
+        if scope != self.scope or age_s > JUST_S or doubtful & set(classes):
+            return None
+        return tuple(order for order in self.reading.orders if order.order_class in classes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +73,7 @@ class Reader:
 
     caller: Caller
     priority: Priority = Priority.READING
-    freshness: Freshness = field(default_factory=Freshness)
+    memory: Memory = field(default_factory=Memory)
 
     async def orders(self) -> tuple[OpenOrder, ...]:
         """Read all open orders, stops among them.
@@ -65,9 +84,9 @@ class Reader:
         told = await self._read(wire.build_orders(self.caller.account))
         found = lists.parse_orders(told, offset_ms=self._offset_ms)
         if told.last_order_id is not None:
-            if told.last_order_id < self.freshness.last_order_id:
+            if told.last_order_id < self.memory.last_order_id:
                 raise invalid("the list of orders is older than the one read before it")
-            self.freshness.last_order_id = told.last_order_id
+            self.memory.last_order_id = told.last_order_id
         return found
 
     async def counters(self) -> Counters:

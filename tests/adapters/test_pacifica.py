@@ -259,6 +259,37 @@ def test_the_same_page_for_ever_is_not_a_list():
     assert unread(reading) == [("strategy", "Pacifica: the list of strategies shows a page twice")]
 
 
+def after_a_reading(script: Script, scope: Scope = EVERYTHING, *, wait_s: float = 0.0) -> list[str]:
+    """Make a round of everything after a reading of a scope, and return what was sent for it."""
+
+    async def act(world: World) -> None:
+        await world.adapter.open_orders(scope, pages_max=1)
+        await asyncio.sleep(wait_s)
+        script.asked.clear()
+        await world.adapter.cancel_all(EVERYTHING)
+
+    play(act, script)
+    return script.paths()
+
+
+def test_a_round_that_follows_a_reading_asks_for_no_list_again():
+    sent = after_a_reading(full())
+    assert sorted(sent) == sorted([f"FRAME {ALL}", f"FRAME {ALL}", STRATEGY, STOP, TWAP, TWAP])
+
+
+def test_a_round_relies_on_no_reading_that_is_old_or_of_another_scope():
+    whole = {f"FRAME {ALL}", STRATEGIES, ORDERS, TWAPS}
+    assert set(after_a_reading(Script(), wait_s=1.0)) == whole
+    assert set(after_a_reading(Script(), BTC)) == whole
+
+
+def test_a_round_asks_for_the_list_that_a_reading_could_not_read_to_its_end():
+    broken = Script(says={TWAPS: lambda: failing(500)})
+    assert set(after_a_reading(broken)) == {f"FRAME {ALL}", TWAPS}
+    long = Script(strategies=[strategy(f"s{number}", "BTC") for number in range(150)])
+    assert after_a_reading(long).count(STRATEGIES) == 2
+
+
 # ---------------------------------------------------------------------------------- one order
 
 
