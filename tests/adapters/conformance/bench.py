@@ -86,10 +86,16 @@ class Bench:
         book = self.simulated.book
         return [book.place(uid, kind, now=at, **more) for _ in range(count)]
 
-    def fill(self, count: int = 3) -> None:
-        """Put orders of every kind on the account's book, and on the bystander's."""
+    def fill(self, count: int = 3, *, with_children: bool = True) -> None:
+        """Put orders of every kind on the account's book, and on the bystander's.
+
+        Where strategies place orders of their own, they have.
+        """
+        seed = self.simulated.book.seed
+        if with_children:
+            seed = getattr(self.simulated, "seed", seed)
         for uid in (self.subject.book, self.subject.bystander):
-            self.simulated.book.seed(uid, dict.fromkeys(self.subject.kinds, count), now=self.now)
+            seed(uid, dict.fromkeys(self.subject.kinds, count), now=self.now)
 
     def fail(self, wrong: Wrong, path: str = "", **more: Any) -> Fault:
         """Let a fault begin; `for_s` says for how long."""

@@ -10,6 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import base58
+from nacl.signing import SigningKey
+
 from adapters.contract import OrderClass
 from bot.sandbox.venues.book import Book, Order
 from bot.sandbox.venues.bybit import Key, SimulatedBybit
@@ -18,6 +21,8 @@ from bot.sandbox.venues.coinapi import SimulatedCoinapi
 from bot.sandbox.venues.coinapi_reports import exchange_order_id
 from bot.sandbox.venues.exchange import Answer, Request, Seen
 from bot.sandbox.venues.faults import Faults
+from bot.sandbox.venues.pacifica import SimulatedPacifica
+from bot.sandbox.venues.pacifica_kinds import public_id
 
 
 class Simulated(Protocol):
@@ -82,6 +87,8 @@ class Subject:
     """Readings need a key."""
     more: tuple[Held, ...] = ()
     """Four further accounts that the simulated venue knows."""
+    hopeless: tuple[str, ...] = ()
+    """Conflicts that leave orders which no call shows or cancels: then it must not be FLAT."""
     stays: tuple[str, ...] = ()
     """Kinds that a single round leaves: they need a round more, or their ids."""
 
@@ -179,7 +186,71 @@ COINAPI = Subject(
     more=tuple(Held(uid=uid, book=f"desk:{uid}", secret=_EMS_SECRET) for uid in _EMS_IDS[1:]),
 )
 
-SUBJECTS: Mapping[str, Subject] = {subject.name: subject for subject in (BYBIT, COINAPI)}
+
+def _pair(number: int) -> tuple[str, str]:
+    """Make (address, private key) of an Ed25519 key, both in base58."""
+    key = SigningKey(bytes([number]) * 32)
+    public = key.verify_key.encode()
+    return base58.b58encode(public).decode(), base58.b58encode(key.encode() + public).decode()
+
+
+_PACIFICA = tuple(_pair(number)[0] for number in range(1, 6))
+"""The owner's accounts; an agent is bound to each."""
+_THEIRS = _pair(6)[0]
+_AGENT, _AGENT_KEY = _pair(7)
+_PACIFICA_SECRET = {"private_key": _AGENT_KEY, "accounts": list(_PACIFICA)}
+
+
+def _pacifica(*, seed: int, has_limits: bool) -> Simulated:
+    venue = SimulatedPacifica(seed=seed, has_limits=has_limits)
+    venue.add_account(_PACIFICA[0])
+    venue.add_account(_THEIRS)
+    for address in _PACIFICA[1:]:
+        venue.add_account(address, main=_PACIFICA[0])
+    for address in _PACIFICA:
+        venue.bind_agent(address, _AGENT)
+    return venue
+
+
+PACIFICA = Subject(
+    name="pacifica",
+    simulate=_pacifica,
+    uid=_PACIFICA[0],
+    book=_PACIFICA[0],
+    bystander=_THEIRS,
+    secret=_PACIFICA_SECRET,
+    stranger={"private_key": _pair(8)[1], "accounts": [_PACIFICA[0]]},
+    kinds={
+        "limit": OrderClass("order"),
+        "stop": OrderClass("stop"),
+        "twap": OrderClass("twap"),
+        "strategy": OrderClass("strategy"),
+    },
+    symbols=("BTC", "ETH"),
+    symbol_kinds=("limit", "stop", "twap", "strategy"),
+    cancels=(
+        "/ws/cancel_",
+        "/api/v1/orders/cancel",
+        "/api/v1/orders/stop/cancel",
+        "/api/v1/orders/twap/cancel",
+        "/api/v1/order_strategies/cancel",
+    ),
+    reads=(
+        "/api/v1/orders",
+        "/api/v1/account",
+        "/api/v1/orders/twap",
+        "/api/v1/order_strategies",
+    ),
+    hopeless=("lists_stops", "has_strategies"),
+    shown_id=public_id,
+    is_paged=False,
+    nameless=("strategy",),
+    client_id="79f948fd-7556-4066-a128-083f3ea49322",
+    signs_readings=False,
+    more=tuple(Held(uid=a, book=a, secret=_PACIFICA_SECRET) for a in _PACIFICA[1:]),
+)
+
+SUBJECTS: Mapping[str, Subject] = {subject.name: subject for subject in (BYBIT, COINAPI, PACIFICA)}
 
 
 def document(fields: Mapping[str, object]) -> str:

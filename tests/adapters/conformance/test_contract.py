@@ -164,7 +164,7 @@ def test_what_protects_stays_where_the_config_says_so(subject: Subject):
 )
 def test_a_class_that_is_switched_off_is_neither_read_nor_touched(subject: Subject, off):
     async def act(bench: Bench) -> None:
-        bench.fill(2)
+        bench.fill(2, with_children=False)
         before = {kind: n for kind, n in bench.open().items() if subject.kinds[kind] == off}
         bench.scope = Scope(classes_off=(off,))
         assert off not in classes(await bench.read())
@@ -271,7 +271,9 @@ def test_a_venue_that_cannot_be_reached_got_nothing(subject: Subject):
         bench.fill(1)
         bench.carrier.is_cut_off = True
         receipts = await bench.cancel()
-        assert {type(receipt.error) for receipt in receipts} == {VenueNotReached}
+        told = {type(receipt.error) for receipt in receipts}
+        assert VenueNotReached in told
+        assert told <= {VenueNotReached, VenueOutcomeUnknown}  # A socket that is open may lose it.
         reading = await bench.read()
         assert {type(entry.error) for entry in reading.unread} == {VenueNotReached}
 
