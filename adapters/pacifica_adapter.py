@@ -7,15 +7,16 @@ A round over everything: one cancel-all over the warm socket, and beside it the 
 stops and TWAPs, unless a reading has just shown them. Then, by their own calls and their ids:
 
 * strategies first, because they place orders again; after the last of them one more cancel-all;
-* stops, which no page says that a cancel-all takes, and TWAPs, which one page says it does.
+* stops and spot orders, which no page says that a cancel-all takes, and TWAPs, which one says it
+  does.
 
 A list that hangs delays no cancel-all, and the others not beyond `PARENTS_S`. Scopes by symbol send
 one cancel-all each. What a cancel-all might take beyond what is meant is done order by order: where
 a class is switched off, because it takes TWAPs, and perhaps stops.
 
 With `protective = "keep"` the cancel-all spares reduce-only orders (`exclude_reduce_only`), no stop
-is cancelled, nor are strategies and TWAPs that only reduce, nor OCO and trailing stops; readings
-leave them out. Whether that cancel-all takes stops that are not reduce-only is not documented.
+is cancelled, nor are strategies and TWAPs that only reduce; readings leave all of them out. Whether
+that cancel-all takes stops that are not reduce-only is not documented.
 
 A scope by id looks first, then cancels with the class's own call. What no list shows is cancelled
 as an order all the same: one that is just on its way to the book stands in no list.
@@ -53,7 +54,7 @@ CAPABILITIES = Capabilities(
     blind_to=(
         "subaccounts that are not in the config: each is an account with orders of its own",
         "market and IOC orders that wait 0.2 s for the book: they may fill after the last cancel",
-        "spot orders, in so far as Pacifica keeps them out of its lists: it does not say",
+        "spot orders, should Pacifica keep them out of its lists: it does not say",
     ),
     reread_after_s=1.0,
     has_upper_symbols=False,
@@ -64,6 +65,8 @@ FIND_PAGES = 3
 """Pages of strategies read inside a cancel; an account may have 100 strategies, which is one."""
 FIND_ORDERS = 100
 """Orders of a class that are cancelled by id in one round: half the credits of an address."""
+SPOT_MARK = "-"
+"""In `SOL-USDC`; no perpetual has it."""
 PARENTS_S = 1.0
 """How long stops and TWAPs wait for the strategies that may have placed them."""
 
@@ -93,7 +96,7 @@ class PacificaAdapter:
         parts += [
             partial(self._cancel_listed, scope, classes, parents)
             for shown in LISTS
-            if (classes := [each for each in shown if each in wanted and _goes_by_id(each, scope)])
+            if (classes := [each for each in shown if each in wanted])
         ]
         return await readings.side_by_side(parts)
 
@@ -144,15 +147,23 @@ class PacificaAdapter:
                 listed = await (reader.twaps() if TWAP in classes else reader.orders())
         except VenueError as error:
             return tuple(_look(each, error) for each in classes)
-        mine = [order for order in listed if readings.is_in_scope(order, scope)]
-        mine = [order for order in mine if order.order_class in classes]
+        mine = [
+            order
+            for order in listed
+            if order.order_class in classes
+            and readings.is_in_scope(order, scope)
+            and _goes_by_id(order, scope)
+        ]
         if mine:
             with suppress(TimeoutError):
                 async with asyncio.timeout(PARENTS_S):
                     await parents.wait()
+        swept = {ORDER} if _can_sweep(scope) else set()  # Its receipt comes with the cancel-all.
+        found = {order.order_class for order in mine}
         return await readings.side_by_side(
             partial(self._cancel_some, each, [o for o in mine if o.order_class == each])
             for each in classes
+            if each in found or each not in swept
         )
 
     async def _cancel_some(
@@ -248,9 +259,14 @@ def _can_sweep(scope: Scope) -> bool:
     return not set(scope.classes_off) & set(ORDER_CLASSES)
 
 
-def _goes_by_id(order_class: OrderClass, scope: Scope) -> bool:
-    """Tell whether a class is cancelled order by order."""
-    return order_class != ORDER or not _can_sweep(scope)
+def _goes_by_id(order: OpenOrder, scope: Scope) -> bool:
+    """Tell whether an order is cancelled by its id: it is of no class that a cancel-all takes.
+
+    Whether a cancel-all of everything takes spot orders is not documented; their symbols alone have
+    a dash.
+    """
+    is_spot = SPOT_MARK in order.symbol and not scope.symbols
+    return order.order_class != ORDER or is_spot or not _can_sweep(scope)
 
 
 def _look(order_class: OrderClass, error: VenueError) -> Receipt:

@@ -26,8 +26,6 @@ from adapters.pacifica_wire import ORDER, STOP, STRATEGY, TWAP
 
 PLAIN_TYPES = frozenset({"limit", "market"})
 """`order_type` of what is no stop; every other type, known or not, is one."""
-GUARDS = frozenset({"oco", "trailing_stop"})
-"""Strategies that protect a position by their nature."""
 LEGS = "+"
 """Joins the symbols of a strategy that trades several; no symbol has it."""
 
@@ -59,7 +57,6 @@ class _Twaps(Wire):
 
 class _Strategy(Wire):
     strategy_id: str = Field(min_length=1)
-    kind: str | None = Field(default=None, alias="strategy_type")
     symbol: str | None = None
     is_reduce_only: bool | None = Field(default=None, alias="reduce_only")
     definition: Any = None
@@ -158,10 +155,14 @@ def _symbols(row: _Strategy) -> list[str]:
 
 
 def _is_guard(row: _Strategy) -> bool:
-    """Tell whether a strategy only ever reduces, or is a stop by its nature."""
+    """Tell whether a strategy only ever reduces.
+
+    Its type does not say so: an OCO or a trailing stop that may open a position protects nothing,
+    and what it places would be cancelled and placed again for ever.
+    """
     parts = _parts([row.definition, row.params])
     said = next((part["reduce_only"] for part in parts if "reduce_only" in part), None)
-    return row.kind in GUARDS or row.is_reduce_only is True or said is True
+    return row.is_reduce_only is True or said is True
 
 
 def _parts(value: object) -> Iterator[dict[str, Any]]:

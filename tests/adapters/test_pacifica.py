@@ -116,6 +116,20 @@ def test_every_class_goes_by_its_own_call_and_parents_first():
     assert script.fields(f"FRAME {ALL}")[1]["all_symbols"] is True
 
 
+def test_spot_orders_go_by_their_ids_because_nothing_says_that_all_symbols_means_them():
+    script = Script(orders=[row(1), row(2, "SOL-USDC"), row(3, "SOL-USDC", reduce_only=True)])
+    receipts = rounded(script)
+    assert script.cancels() == [f"FRAME {ALL}", f"FRAME {CANCEL}", f"FRAME {CANCEL}"]
+    assert [each["order_id"] for each in script.fields(f"FRAME {CANCEL}")] == [2, 3]
+    assert told(receipts)[0] == ("cancel-all", 3)
+    script.asked.clear()
+    rounded(script, KEEP)
+    assert [each["order_id"] for each in script.fields(f"FRAME {CANCEL}")] == [2]
+    script.asked.clear()
+    rounded(script, Scope(symbols=("SOL-USDC",)))
+    assert script.cancels() == [f"FRAME {ALL}"]
+
+
 def test_a_list_of_strategies_that_hangs_delays_stops_by_a_second_and_cancel_all_by_nothing():
     async def act(world: World) -> list[tuple[str, float]]:
         began = asyncio.get_running_loop().time()
@@ -133,7 +147,7 @@ def test_a_list_of_strategies_that_hangs_delays_stops_by_a_second_and_cancel_all
     ("path", "failed"),
     [
         (STRATEGIES, ["look for strategy"]),
-        (ORDERS, ["look for stop"]),
+        (ORDERS, ["look for order", "look for stop"]),
         (TWAPS, ["look for twap"]),
     ],
 )
@@ -215,7 +229,7 @@ def test_a_class_that_is_off_is_not_read_either():
 
 def test_keep_spares_what_protects_and_reads_the_rest():
     script = full()
-    script.strategies.append(strategy("oco", "BTC", strategy_type="oco"))
+    script.strategies.append(strategy("oco", "BTC", reduce_only=True))
     rounded(script, KEEP)
     assert {each["exclude_reduce_only"] for each in script.fields(f"FRAME {ALL}")} == {True}
     assert STOP not in script.cancels()

@@ -416,9 +416,9 @@ CONDITIONAL = {
         (
             {"strategy_type": "oco", "params": {"legs": [{"symbol": "B"}, {"symbol": "A"}]}},
             "A+B",
-            True,
+            False,
         ),
-        ({"strategy_type": "trailing_stop", "symbol": "SOL"}, "SOL", True),
+        ({"strategy_type": "trailing_stop", "symbol": "SOL"}, "SOL", False),
         ({"strategy_type": "swarm"}, "", False),
         ({"strategy_type": "swarm", "params": {"symbol": 5}, "created_at": "soon"}, "", False),
     ],
