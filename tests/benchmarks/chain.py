@@ -14,7 +14,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from adapters.contract import AnyVenue, Scope
 from bot.domain.limits import Limits
@@ -79,7 +79,11 @@ async def measured() -> list[Chain]:
     async with AsyncExitStack() as stack:
         open_benches = {
             name: await stack.enter_async_context(
-                benches.opened(subject, has_limits=True, latency_s=ROUND_TRIP_S)
+                benches.opened(
+                    replace(subject, settings=subject.fast),
+                    has_limits=True,
+                    latency_s=ROUND_TRIP_S,
+                )
             )
             for name, subject in SUBJECTS.items()
         }

@@ -152,7 +152,8 @@ class Bench:
 
         def spoilt(request: Request, now: float) -> Answer:
             answer = honest(request, now)
-            is_meant = request.path == path if path in reads else request.path.startswith(path)
+            asked = self.simulated.log[-1].path
+            is_meant = asked == path if path in reads else asked.startswith(path)
             if not is_meant or left[0] == 0 or not answer.body:
                 return answer
             if left[0] is not None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import base58
+from eth_account import Account as Wallet
 from nacl.signing import SigningKey
 
 from adapters.contract import OrderClass
@@ -23,6 +24,9 @@ from bot.sandbox.venues.exchange import Answer, Request, Seen
 from bot.sandbox.venues.faults import Faults
 from bot.sandbox.venues.pacifica import SimulatedPacifica
 from bot.sandbox.venues.pacifica_kinds import public_id
+from bot.sandbox.venues.synthetix import SimulatedSynthetix
+from bot.sandbox.venues.synthetix_accounts import Account as Subaccount
+from bot.sandbox.venues.synthetix_accounts import Delegate
 
 
 class Simulated(Protocol):
@@ -75,6 +79,8 @@ class Subject:
     shown_id: Callable[[Order], str] = lambda order: order.order_id
     """What the venue calls an order of the books."""
     settings: Mapping[str, object] = field(default_factory=dict)
+    fast: Mapping[str, object] = field(default_factory=dict)
+    """Settings of a desk that pays the venue for more calls."""
     is_paged: bool = True
     """It shows long lists in pages."""
     has_protective: bool = True
@@ -209,6 +215,7 @@ def _pacifica(*, seed: int, has_limits: bool) -> Simulated:
         venue.add_account(address, main=_PACIFICA[0])
     for address in _PACIFICA:
         venue.bind_agent(address, _AGENT)
+    venue.add_config_key("kit-credits", _PACIFICA[0], quota=6000)
     return venue
 
 
@@ -247,10 +254,54 @@ PACIFICA = Subject(
     nameless=("strategy",),
     client_id="79f948fd-7556-4066-a128-083f3ea49322",
     signs_readings=False,
+    fast={"credits_key": "kit-credits"},
     more=tuple(Held(uid=a, book=a, secret=_PACIFICA_SECRET) for a in _PACIFICA[1:]),
 )
 
-SUBJECTS: Mapping[str, Subject] = {subject.name: subject for subject in (BYBIT, COINAPI, PACIFICA)}
+
+def _wallet(byte: str) -> tuple[str, str]:
+    """Make (address, private key) of an Ethereum key."""
+    key = f"0x{byte * 32}"
+    return str(Wallet.from_key(key).address), key
+
+
+_SUBACCOUNTS = tuple(str(1_867_542_890_123_456_789 + number) for number in range(5))
+_DELEGATE, _DELEGATE_KEY = _wallet("47")
+_SYNTHETIX_SECRET = {"private_key": _DELEGATE_KEY, "accounts": list(_SUBACCOUNTS)}
+
+
+def _synthetix(*, seed: int, has_limits: bool) -> Simulated:
+    venue = SimulatedSynthetix(seed=seed, has_limits=has_limits)
+    for uid in _SUBACCOUNTS:
+        delegates = {_DELEGATE: Delegate()}
+        venue.add_account(Subaccount(uid=uid, owner=_wallet("46")[0], delegates=delegates))
+    venue.add_account(Subaccount(uid="1900000000000000001", owner=_wallet("48")[0]))
+    return venue
+
+
+SYNTHETIX = Subject(
+    name="synthetix",
+    simulate=_synthetix,
+    uid=_SUBACCOUNTS[0],
+    book=_SUBACCOUNTS[0],
+    bystander="1900000000000000001",
+    secret=_SYNTHETIX_SECRET,
+    stranger={"private_key": _wallet("49")[1], "accounts": [_SUBACCOUNTS[0]]},
+    kinds={
+        "limit": OrderClass("order"),
+        "trigger": OrderClass("order"),
+        "twap": OrderClass("twap"),
+    },
+    symbols=("BTC-USDT", "ETH-USDT"),
+    symbol_kinds=("limit", "trigger", "twap"),
+    cancels=("/v1/trade/cancel",),
+    reads=("/v1/trade/getOpenOrders",),
+    more=tuple(Held(uid=uid, book=uid, secret=_SYNTHETIX_SECRET) for uid in _SUBACCOUNTS[1:]),
+)
+
+SUBJECTS: Mapping[str, Subject] = {
+    subject.name: subject for subject in (BYBIT, COINAPI, PACIFICA, SYNTHETIX)
+}
 
 
 def document(fields: Mapping[str, object]) -> str:
