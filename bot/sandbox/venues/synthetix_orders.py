@@ -131,10 +131,7 @@ def cancel_orders(view: View, call: Call) -> dict[str, Any]:
     """`cancelOrders`: what became of each order is in its own element, all under HTTP 200."""
     by_venue, by_client = _named(call)
     live = view.live()
-    if by_venue:
-        known = {order.order_id: order for order in live}
-    else:
-        known = {order.link_id: order for order in live if order.link_id}
+    known = {order.order_id if by_venue else order.link_id: order for order in live}
     asked = [(name, known.pop(name, None)) for name in by_venue or by_client]
     cancelled = {o.order_id for o in view.cancel([order for _, order in asked if order])}
     statuses = []
