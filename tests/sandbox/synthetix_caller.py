@@ -175,6 +175,21 @@ def error(answer: Answer) -> tuple[int, str, str]:
     return answer.status, found["error"]["code"], found["error"]["message"]
 
 
+def code_of(answer: Answer) -> str | None:
+    """Return the code of a refusal; None: the call was granted."""
+    return dict(fields(answer).get("error") or {}).get("code")
+
+
+def unauthorised(said: str) -> tuple[int, str, str]:
+    """Return what `error` finds when authority is refused."""
+    return 401, "UNAUTHORIZED", said
+
+
+def invalid(said: str) -> tuple[int, str, str]:
+    """Return what `error` finds when a rule is broken."""
+    return 400, "VALIDATION_ERROR", said
+
+
 def caller(*, has_limits: bool = False) -> Caller:
     """Return the owner's program at a venue of its own, where somebody else has a subaccount too.
 

@@ -35,6 +35,7 @@ from bot.sandbox.venues.synthetix_accounts import (
     TOKENS,
     Account,
     Buckets,
+    Delegate,
     Registry,
 )
 from bot.sandbox.venues.synthetix_calls import Call
@@ -79,12 +80,16 @@ class SimulatedSynthetix:
         self.log: list[Seen] = []
 
     def add_account(self, account: Account) -> None:
-        """Let there be a subaccount, with its owner and delegates.
-
-        Delegates may come and go later, in `Account.delegates`: whom the server has just judged, it
-        does not judge anew for a while.
-        """
+        """Let there be a subaccount, with its owner and delegates."""
         self.registry.accounts[account.uid] = account
+
+    def add_delegate(self, uid: str, address: str, delegate: Delegate) -> None:
+        """Let a signer act for a subaccount; who was just refused waits until that is stale."""
+        self.registry.accounts[uid].delegates[address] = delegate
+
+    def remove_delegate(self, uid: str, address: str) -> None:
+        """End a delegation; who was just let in may act until that is stale."""
+        del self.registry.accounts[uid].delegates[address]
 
     def answer(self, request: Request, now: float) -> Answer:
         """Answer a request; `now` is true epoch seconds."""
