@@ -147,7 +147,8 @@ class SynthetixAdapter:
         self, scope: Scope, swept: Sequence[str]
     ) -> tuple[Listed, tuple[Receipt, ...]]:
         """Look, and cancel by their ids what is in scope and no cancelAllOrders is sent for."""
-        listed = await self._list()
+        # Where a cancelAllOrders goes beside it, others' of those come before this look.
+        listed = await self._list(Priority.READING if swept else Priority.CANCEL)
         mine = [order for order in listed.orders if readings.is_in_scope(order, scope)]
         classes, parts = readings.classes_of(scope), []
         if TWAP in classes:
@@ -187,13 +188,16 @@ class SynthetixAdapter:
         return (*receipts, *await self._cancel_some(ORDER, (), listed))
 
     async def cancel_orders(self, orders: Sequence[OpenOrder]) -> tuple[Receipt, ...]:
-        """Cancel these orders by their ids, one receipt each, in the order they were given."""
-        chunks: list[list[int]] = []
-        for route in ((), BY_CLIENT_ID):
-            places = [place for place, order in enumerate(orders) if order.route == route]
-            for batch in wire.batches(orders[place].order_id for place in places):
-                chunks.append(places[: len(batch)])
-                places = places[len(batch) :]
+        """Cancel these orders by their ids, one receipt each, in the order they were given.
+
+        In batches; those without an id of the venue's yet one by one, by the client's.
+        """
+        # A client's id that breaks a rule of today would have all of its call refused.
+        chunks = [[place] for place, order in enumerate(orders) if order.route == BY_CLIENT_ID]
+        places = [place for place, order in enumerate(orders) if order.route != BY_CLIENT_ID]
+        for batch in wire.batches(orders[place].order_id for place in places):
+            chunks.append(places[: len(batch)])
+            places = places[len(batch) :]
         pairs = await _side_by_side(self._cancel_batch(orders, chunk) for chunk in chunks)
         return tuple(receipt for _, receipt in sorted(pairs, key=lambda pair: pair[0]))
 
@@ -227,10 +231,8 @@ class SynthetixAdapter:
         """
         return KeyFacts(accounts=self.caller.signer.accounts, warnings=(WARNING,))
 
-    async def _list(self) -> Listed:
-        return await readings.list_orders(
-            self.caller, pages_max=FIND_PAGES, priority=Priority.CANCEL
-        )
+    async def _list(self, priority: Priority = Priority.CANCEL) -> Listed:
+        return await readings.list_orders(self.caller, pages_max=FIND_PAGES, priority=priority)
 
 
 def _can_sweep(scope: Scope) -> bool:
