@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.sandbox.venues.pacifica_shapes import Conflicts, Numbering
+from bot.sandbox.venues.pacifica_shapes import Conflicts, Engine, Numbering
 from tests.sandbox.pacifica_caller import (
     CLIENT_ID,
     EVERYTHING,
@@ -95,6 +95,13 @@ def test_business_codes_have_two_numberings(numbering: Numbering, codes: list[in
     ]
     assert {answer.status for answer in answers} == {422}
     assert [fields(answer)["code"] for answer in answers] == codes
+
+
+def test_the_older_numbering_has_zero_for_what_it_does_not_know():
+    ours = choosing(numbering=Numbering.A)
+    ours.venue.faults.add(Engine(name="TRADING_DISABLED"))
+    answer = ours.cancel_all()
+    assert (answer.status, fields(answer)["code"]) == (422, 0)
 
 
 def test_an_error_has_an_id_or_none():
@@ -190,6 +197,9 @@ def test_an_older_deployment_has_no_strategies_and_no_twap_records():
     ):
         assert (answer.status, answer.body) == (404, b"")
     assert len(ours.ids("/orders/twap")) == 1
+    stop = ours.place("stop", symbol="BTC")
+    assert ours.post(STOP, symbol="BTC", order_id=int(stop.order_id)).status == 200
+    assert ours.cancel_all().status == 200
 
 
 @pytest.mark.parametrize("status", [404, 422, 200])
@@ -243,6 +253,7 @@ def test_a_timestamp_may_be_any_time_ahead_or_only_a_little():
     ours.ahead_ms = 3_600_000
     assert ours.cancel_all().status == 200
     ours.choose(future_max_s=1.0)
+    ours.ahead_ms = 1001
     assert told(ours.cancel_all()) == (400, "Invalid message")
     ours.ahead_ms = 1000
     assert ours.cancel_all().status == 200

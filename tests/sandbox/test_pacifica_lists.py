@@ -135,9 +135,19 @@ def test_twap_orders_are_in_two_lists_and_twap_strategies_in_two_others():
     strategy, name = ours.strategy(children=0, stop_type="twap")
     ours.strategy(children=0, stop_type="oco")
     assert ours.ids() == []
-    assert ours.ids("/orders/twap") == [int(order.order_id)]
+    ours.place("twap", symbol="SOL")
+    rows = fields(ours.get("/orders/twap"))["data"]
+    assert {(row["symbol"], row["client_order_id"]) for row in rows} == {
+        ("BTC", CLIENT_ID),
+        ("SOL", None),
+    }
+    assert int(order.order_id) in ours.ids("/orders/twap")
     records = fields(ours.get("/twaps"))
-    assert sorted(row["identity"]["kind"] for row in records["data"]) == ["order", "strategy"]
+    assert sorted(row["identity"]["kind"] for row in records["data"]) == [
+        "order",
+        "order",
+        "strategy",
+    ]
     assert {row["identity"].get("strategy_id") for row in records["data"]} == {None, name}
     assert (records["has_more"], records["next_cursor"]) == (False, None)
     found = fields(ours.get("/order_strategies", type="twap"))["data"]["strategies"]
@@ -172,6 +182,7 @@ def test_a_hundred_strategies_are_shown_unless_more_are_asked_for():
     assert len(shown(limit=500)) == 130
     assert shown(limit=50) + shown(limit=50, offset=50) == shown()
     assert len(shown(offset=120)) == 10
+    assert len(shown(limit=1)) == 1
     assert shown(offset=130) == []
 
 
@@ -199,6 +210,8 @@ def test_the_counters_of_an_account_count_stops_apart():
     ours.cancel_all()
     reply = fields(ours.get("/account"))["data"]
     assert (reply["orders_count"], reply["stop_orders_count"]) == (1, 2)
+    ours.venue.skew_s = 2.0
+    assert fields(ours.get("/account"))["data"]["updated_at"] == NOW_MS + 2000
 
 
 def test_an_address_without_an_account_has_no_orders_and_no_account():
@@ -214,6 +227,7 @@ def test_an_address_without_an_account_has_no_orders_and_no_account():
 def test_every_symbol_is_listed_with_its_kind_of_instrument():
     rows = fields(caller().send("GET", "/api/v1/info"))["data"]
     kinds = {row["symbol"]: row["instrument_type"] for row in rows}
+    assert [row["base_asset"] for row in rows if row["symbol"] == "SOL-USDC"] == ["SOL"]
     assert kinds == {
         "BTC": "perpetual",
         "ETH": "perpetual",

@@ -208,18 +208,19 @@ def test_stops_twaps_and_strategies_cannot_be_cancelled_by_frames(operation: str
 def test_a_strategy_that_lives_places_again_what_is_cancelled():
     ours = caller()
     ours.strategy(children=2)
-    assert ours.open() == {"strategy": 1, "limit": 2}
+    ours.strategy(children=0)  # What places nothing has nothing to place again.
+    assert ours.open() == {"strategy": 2, "limit": 2}
     before = ours.ids()
     assert fields(ours.cancel_all())["data"] == {"cancelled_count": 2}
-    assert ours.open() == {"strategy": 1}
+    assert ours.open() == {"strategy": 2}
     ours.wait(0.3)
-    assert ours.open() == {"strategy": 1}
+    assert ours.open() == {"strategy": 2}
     ours.wait(0.2)
-    assert ours.open() == {"strategy": 1, "limit": 2}
+    assert ours.open() == {"strategy": 2, "limit": 2}
     assert not set(before) & set(ours.ids())
     ours.cancel_all()
     ours.wait(1.0)
-    assert ours.open() == {"strategy": 1, "limit": 2}
+    assert ours.open() == {"strategy": 2, "limit": 2}
 
 
 def test_a_child_cancelled_by_its_id_comes_back_once_for_every_cancel():
@@ -263,6 +264,19 @@ def test_nothing_outlives_a_strategy_that_is_slow_to_go():
         ours.post(STRATEGY, strategy_id=name)
         ours.wait(0.2)
     ours.wait(8.0)
+    assert ours.open() == {}
+
+
+def test_one_cancel_of_a_strategy_that_is_slow_to_go_is_enough():
+    ours = caller(seed=1)  # Which lets the strategy go later than some of its orders.
+    ours.venue.book.cancel_delay_s = 6.0
+    _, name = ours.strategy(children=8)
+    ours.post(STRATEGY, strategy_id=name)
+    ours.wait(1.0)
+    assert ours.open()["strategy"] == 1
+    placed = {order.order_id for order in ours.venue.book.orders[MAIN]}
+    assert len(placed) > 9  # Some were placed again while it was going.
+    ours.wait(6.0)
     assert ours.open() == {}
 
 
@@ -320,3 +334,10 @@ def test_everything_can_be_cancelled_with_what_the_readings_show():
     assert ours.open() == {"twap": 4}
     assert ours.post(ALL, **EVERYTHING).status == 200
     assert ours.open() == {}
+
+
+def test_filling_an_account_twice_gives_no_strategy_more_than_it_has():
+    ours = caller()
+    for _ in range(2):
+        ours.venue.seed(MAIN, {"strategy": 2}, now=ours.now)
+    assert ours.open() == {"strategy": 4, "limit": 4}

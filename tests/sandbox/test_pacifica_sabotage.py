@@ -269,10 +269,12 @@ def test_the_same_page_comes_for_ever():
     ours.venue.book.seed(MAIN, {"twap": 3, "strategy": 3}, now=ours.now)
     ours.fail(Wrong.REPEAT_CURSOR)
     first = fields(ours.get("/twaps", limit=2))
+    assert len(first["data"]) == 2
     assert first["has_more"] is True
     assert fields(ours.get("/twaps", limit=2, cursor=first["next_cursor"])) == first
     pages = [fields(ours.get("/order_strategies", limit=2, offset=n))["data"] for n in (0, 2)]
     assert pages[0] == pages[1]
+    assert len(pages[0]["strategies"]) == 2
 
 
 @pytest.mark.parametrize(
