@@ -74,7 +74,8 @@ class Gate:
         """Those of the venue's keys: like a budget, a series is one over all of its hosts."""
         self._pacer = Pacer()
         self._address = address
-        self._wait_s = wait_s
+        # Shorter than its window, a wait would be given up just before its turn, and begin again.
+        self._wait_s = max(wait_s, 1.5 * address.per_s)
         self._queues: dict[Queue, deque[_Waiter]] = {}
         self._heads: list[tuple[Priority, int, Queue]] = []
         """A heap of who is first in each queue: the others of it wait at least as long."""

@@ -24,6 +24,7 @@ from bot.domain.errors import ConfigError
 from bot.keys import sealed
 from bot.sandbox import story as stories
 from bot.sandbox import world as worlds
+from bot.sandbox.accounts import CREDITS, CREDITS_FILE, PREMISES
 from bot.sandbox.slack import delivery
 from bot.sandbox.slack.workspace import HOME
 from bot.sandbox.story import Story
@@ -136,6 +137,7 @@ def set_up(world: World, folder: Path) -> Config:
     _write(folder / "slack.token", world.workspace.app.bot_token)
     _write(folder / "slack.signing", world.workspace.app.signing_secret)
     _write(folder / "passphrase", worlds.PASSPHRASE)
+    _write(folder / CREDITS_FILE, CREDITS)
     text = CONFIG.format(api_url=world.api_url, incident=worlds.INCIDENT)
     for account in world.accounts:
         text += ACCOUNT.format(
@@ -144,6 +146,7 @@ def set_up(world: World, folder: Path) -> Config:
             uid=account.uid,
             venue_url=world.urls[account.venue],
         )
+        text += PREMISES[account.venue].settings
         _seal(folder, f"venues/{account.name}", account.key, passphrase)
         if account.read_key is not None:
             path = f"venues/{account.name}-ro"

@@ -20,12 +20,16 @@ CANARIES = (
     "SANDBOXARB0002",
     "SANDBOXOPT0003",
     "sandbox-ems-key-0001",
+    "sandbox-credits-key-0001",
+    "2Ana1pUpv2ZbMVkwF5FXapYeBEjdxDatLn7nvJkhgTSdZd8hbDHTd21as7EAsg7ypityqfsw2pMQKJcVDVcAEsd",
+    "2KqNxgmhsAH91zr5iAty4FrUwjhEAcu22kj5htCEMTWVpzJUoQBuuR51fCrJeu3wnoNFpMDZMowXVYYmoLgzv2c9",
+    "47" * 32,
     "xoxb-sandbox-token",
     "sandbox-signing-secret",
     "sandbox passphrase 0001",
 )
 """Every secret of the sandbox's desk; API keys count, for they name an account."""
-MEANT = frozenset({"slack.token", "slack.signing", "passphrase"})
+MEANT = frozenset({"slack.token", "slack.signing", "passphrase", "credits.key"})
 """Files whose purpose is to hold a secret: 0600, read at start."""
 PLANTED = "planted"
 """Folders of tests that plant a leak on purpose carry this in their name."""

@@ -26,19 +26,22 @@ def test_demo_tells_the_whole_story_and_ends_with_empty_books(tmp_path: Path):
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
     for line in (
-        "1,764 orders rest on 3 accounts at Bybit.",
-        "seed 7: on bybit-mm, the replies to two cancels are lost on the way.",
-        "1,176 open orders, 1 account unknown. No cancel was sent.",
+        "2,376 orders rest on 12 accounts at 4 venues.",
+        "seed 7: on pacifica-sub1, Pacifica's WebSocket stays silent, and HTTP has to do.",
+        "1,413 open orders, 7 accounts unknown. No cancel was sent.",
         "alice asked for this: somebody else must approve.",
         "gina is a guest here.",
         "mallory is not of our workspace.",
-        "bybit-mm: so far 2 calls went wrong as foretold",
-        "│ FLAT: 3 of 3 accounts",
+        "pacifica-sub1: so far 1 calls went wrong as foretold",
+        "│ FLAT: 12 of 12 accounts",
         "│ bybit: 3 of 3 accounts FLAT",
+        "│ coinapi: 3 of 3 accounts FLAT",
+        "│ pacifica: 3 of 3 accounts FLAT",
+        "│ synthetix: 3 of 3 accounts FLAT",
         "The books, asked directly: 0 orders rest. Report: FLAT.",
         "Next: make demo SEED=8   make test",
     ):
         assert line in done.stdout, line
-    assert done.stdout.count("Not seen by cancelall") == 1
+    assert done.stdout.count("Not seen by cancelall") == 4
     assert done.stdout.count('"Accepted" may exceed "before"') == 1
-    assert len(done.stdout.splitlines()) <= 75
+    assert len(done.stdout.splitlines()) <= 130

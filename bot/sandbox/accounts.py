@@ -9,14 +9,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from bot.sandbox.venues import pacifica_kinds, synthetix_orders
 from bot.sandbox.venues.book import Book
 from bot.sandbox.venues.bybit import Key, SimulatedBybit
 from bot.sandbox.venues.coinapi import Key as CustomerKey
 from bot.sandbox.venues.coinapi import SimulatedCoinapi
 from bot.sandbox.venues.exchange import Answer, Request, Seen
 from bot.sandbox.venues.faults import Fault, Faults, Wrong
+from bot.sandbox.venues.pacifica import SimulatedPacifica
+from bot.sandbox.venues.synthetix import SimulatedSynthetix
+from bot.sandbox.venues.synthetix_accounts import Account as Subaccount
+from bot.sandbox.venues.synthetix_accounts import Delegate
 
 Document = Mapping[str, object]
+CREDITS_FILE = "credits.key"
+"""Where the demo's config finds `CREDITS`."""
 
 
 class Simulated(Protocol):
@@ -62,6 +69,8 @@ class Premises:
     accounts: tuple[Account, ...]
     orders: Mapping[str, int]
     """Orders on each account, by kind."""
+    settings: str = ""
+    """Further lines of the config of each account there."""
     faults: tuple[tuple[str, Fault], ...]
     """What may go wrong on one account, in words; a seed draws one."""
 
@@ -185,4 +194,120 @@ COINAPI = Premises(
     ),
 )
 
-PREMISES: Mapping[str, Premises] = {"bybit": BYBIT, "coinapi": COINAPI}
+
+_MAIN = "9C6hybhQ6Aycep9jaUnP6uL9ZYvDjUp1aSkFWPUFJtpj"
+_MAIN_KEY = (
+    "2Ana1pUpv2ZbMVkwF5FXapYeBEjdxDatLn7nvJkhgTSdZd8hbDHTd21as7EAsg7ypityqfsw2pMQKJcVDVcAEsd"
+)
+_AGENT = "3F5qRPtKg8GhGNnbd3qCj6nVJxWsGxq7pvH84okYLAqf"
+_AGENT_KEY = (
+    "2KqNxgmhsAH91zr5iAty4FrUwjhEAcu22kj5htCEMTWVpzJUoQBuuR51fCrJeu3wnoNFpMDZMowXVYYmoLgzv2c9"
+)
+_SUBS = (
+    "mPczwpCpH4LvSE2fdZbxtbprHaDC7KwpfeLUhA3VYi4",
+    "J2xccRtuG43drESLYznHhLhQkLTdfepcKYbiQ9BsJVaf",
+)
+CREDITS = "sandbox-credits-key-0001"
+"""An API config key of the desk's: more calls a minute, and no right to anything."""
+
+
+def _pacifica(seed: int, accounts: tuple[Account, ...]) -> SimulatedPacifica:
+    venue = SimulatedPacifica(seed=seed)
+    venue.book.cancel_delay_s = 0.3
+    for account in accounts:
+        venue.add_account(account.uid, main="" if account.uid == _MAIN else _MAIN)
+        if account.key["private_key"] == _AGENT_KEY:
+            venue.bind_agent(account.uid, _AGENT)
+    venue.add_config_key(CREDITS, _MAIN, quota=1200)
+    return venue
+
+
+PACIFICA = Premises(
+    title="Pacifica",
+    simulate=_pacifica,
+    settings=f'credits_key = {{ file = "{CREDITS_FILE}" }}\n',
+    accounts=(
+        Account(name="pacifica-main", venue="pacifica", uid=_MAIN, key={"private_key": _MAIN_KEY}),
+        *(
+            Account(
+                name=f"pacifica-sub{number}",
+                venue="pacifica",
+                uid=uid,
+                key={"private_key": _AGENT_KEY, "accounts": list(_SUBS)},
+            )
+            for number, uid in enumerate(_SUBS, start=1)
+        ),
+    ),
+    orders=pacifica_kinds.SEEDABLE,
+    faults=(
+        (
+            "Pacifica accepts the first cancel-all and drops it",
+            Fault(wrong=Wrong.ACCEPT_AND_DROP, path="/ws/cancel_all_orders", times=1),
+        ),
+        (
+            "Pacifica's WebSocket stays silent, and HTTP has to do",
+            Fault(wrong=Wrong.HANG, path="/ws/cancel_all_orders"),
+        ),
+        (
+            "Pacifica's WebSocket breaks under the first cancel-all",
+            Fault(wrong=Wrong.RESET, path="/ws/cancel_all_orders", times=1),
+        ),
+        (
+            "Pacifica answers the first four readings with HTML under HTTP 200",
+            Fault(wrong=Wrong.HTML, path="/api/v1/orders", is_whole_path=True, times=4),
+        ),
+    ),
+)
+
+_OWNER, _DELEGATE, _DELEGATE_KEY = (
+    "0x9d8A62f656a8d1615C1294fd71e9CFb3E4855A4F",
+    "0xb595B18c88b1f651cA387489067f855b5C8E6720",
+    "0x" + "47" * 32,
+)
+_SUBACCOUNTS = tuple(str(1_867_542_890_123_456_789 + number) for number in range(3))
+_SESSION = {"private_key": _DELEGATE_KEY, "accounts": list(_SUBACCOUNTS)}
+
+
+def _synthetix(seed: int, accounts: tuple[Account, ...]) -> SimulatedSynthetix:
+    venue = SimulatedSynthetix(seed=seed)
+    venue.book.cancel_delay_s = 0.3
+    for account in accounts:
+        delegates = {_DELEGATE: Delegate()}
+        venue.add_account(Subaccount(uid=account.uid, owner=_OWNER, delegates=delegates))
+    return venue
+
+
+SYNTHETIX = Premises(
+    title="Synthetix",
+    simulate=_synthetix,
+    accounts=tuple(
+        Account(name=name, venue="synthetix", uid=uid, key=_SESSION)
+        for name, uid in zip(("snx-mm", "snx-arb", "snx-hedge"), _SUBACCOUNTS, strict=True)
+    ),
+    orders=synthetix_orders.SEEDABLE,
+    faults=(
+        (
+            "Synthetix accepts the first cancel-all and drops it",
+            Fault(wrong=Wrong.ACCEPT_AND_DROP, path="/v1/trade/cancelAllOrders", times=1),
+        ),
+        (
+            "Synthetix fails on the first two cancel-alls",
+            Fault(wrong=Wrong.SERVER, path="/v1/trade/cancelAllOrders", times=2),
+        ),
+        (
+            "the reply to the first cancel-all is lost on the way",
+            Fault(wrong=Wrong.LOST_REPLY, path="/v1/trade/cancelAllOrders", times=1),
+        ),
+        (
+            "Synthetix answers the first three readings with HTML under HTTP 200",
+            Fault(wrong=Wrong.HTML, path="/v1/trade/getOpenOrders", times=3),
+        ),
+    ),
+)
+
+PREMISES: Mapping[str, Premises] = {
+    "bybit": BYBIT,
+    "coinapi": COINAPI,
+    "pacifica": PACIFICA,
+    "synthetix": SYNTHETIX,
+}

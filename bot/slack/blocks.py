@@ -118,7 +118,7 @@ def venue_reply(request: Request, venue: str, statuses: Sequence[TargetStatus]) 
     return _listed(
         f"*{text.escape(venue)}: {flat} of {len(mine)} accounts FLAT*",
         verdicts.found(mine, counted.before(request)),
-        _blind(list(blind)),
+        _blind(list(blind), venue),
     )
 
 
@@ -289,16 +289,17 @@ def _verdicts(view: CardView) -> list[Line]:
 def _small_print(view: CardView) -> list[str]:
     request = view.request
     proof = f", events {view.chain_head[:12]}" if view.chain_head and request.state.is_final else ""
-    blind = dict.fromkeys(
-        sentence for target in request.plan.targets for sentence in target.blind_to
-    )
-    return [f"Request {request.id}{proof}", NO_GUARD, *_blind(list(blind))]
+    # By venue: what four venues hide is more than one element may hold.
+    blind = {target.venue: target.blind_to for target in request.plan.targets}
+    lines = [line for venue, sentences in blind.items() for line in _blind(sentences, venue)]
+    return [f"Request {request.id}{proof}", NO_GUARD, *lines]
 
 
-def _blind(sentences: Sequence[str]) -> list[str]:
+def _blind(sentences: Sequence[str], venue: str) -> list[str]:
     if not sentences:
         return []
-    return [text.cut(f"Not seen by cancelall: {text.escape('; '.join(sentences))}.", SMALL_MAX)]
+    said = f"Not seen by cancelall at {venue}: {'; '.join(sentences)}."
+    return [text.cut(text.escape(said), SMALL_MAX)]
 
 
 def _buttons(view: CardView) -> list[Block]:

@@ -30,7 +30,7 @@ def test_pending_card_says_who_what_why_and_who_can_answer():
         "*Stops, TP/SL, reduce-only* go: positions lose their stops",
         "*Needs* 1 of risk (rule prod), not alice",
         "Nothing here stops a bot from placing new orders. Positions are not read.",
-        "Not seen by cancelall: trading bots.",
+        "Not seen by cancelall at bybit: trading bots.",
     ):
         assert line in message.text
     assert buttons(message) == ["Approve cancel", "Deny", "Withdraw"]
