@@ -47,11 +47,6 @@ def test_every_golden_vector_is_accepted_as_signed(vector: str):
     assert [seen.is_signed for seen in ours.venue.log] == [True]
 
 
-def code_of(answer: Any) -> str | None:
-    found = fields(answer)
-    return found["error"]["code"] if found["status"] == "error" else None
-
-
 def test_the_vector_without_symbols_is_signed_well_and_refused_as_empty():
     ours = caller()
     assert error(ours.send(TRADE, body_of("s01"))) == (

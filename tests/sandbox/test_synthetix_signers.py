@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from bot.sandbox.venues.exchange import Answer
 from bot.sandbox.venues.synthetix_accounts import Delegate
 from bot.sandbox.venues.synthetix_shapes import Nonces, Unit
 from tests.sandbox.synthetix_caller import (
@@ -25,11 +24,6 @@ from tests.sandbox.synthetix_caller import (
     response,
     unauthorised,
 )
-
-
-def code_of(answer: Answer) -> str | None:
-    found = fields(answer)
-    return found["error"]["code"] if found["status"] == "error" else None
 
 
 @pytest.mark.parametrize(
