@@ -56,7 +56,8 @@ def signed(pair: Keypair, operation: str, payload: dict[str, Any]) -> dict[str, 
 def ccxt_at(url: str, pair: Keypair) -> Any:
     import ccxt  # Half a second of work, for one of the suite's processes.
 
-    client = ccxt.pacifica({"walletAddress": MAIN, "privateKey": str(pair)})
+    keys = {"walletAddress": MAIN, "privateKey": str(pair)}
+    client = ccxt.pacifica(keys | {"enableRateLimit": False})
     for name in client.urls["api"]:
         client.urls["api"][name] = url
     client.options["builderFee"] = False
