@@ -287,10 +287,13 @@ def test_used_nonce_may_be_tried_again_and_the_next_one_is_above_it():
         receipts = await world.adapter.cancel_all(ALL)
         assert errors(receipts) == [NonceRefused, None]
         assert receipts[0].error.retryable
+        counter = world.adapter.caller.counter
+        assert (counter.is_strict, counter.refusals) == (True, 1)
         assert errors(await world.adapter.cancel_all(ALL)) == [None, None]
         assert world.open() == []
         first, second = nonces(world)
         assert second == first + 1001
+        assert (counter.is_strict, counter.refusals) == (True, 0)
 
     play(act)
 
@@ -396,6 +399,18 @@ def test_tokens_that_others_spend_narrow_our_share_only_beyond_what_we_leave_the
     play(act)
 
 
+def test_tokens_of_the_address_are_followed_for_all_subaccounts():
+    async def act(world: World) -> None:
+        bucket = {"requestsCap": 10_000, "remainingTokens": 1}
+        world.doctor(READ, lambda body: {**body, "ipRateLimit": bucket}, times=1)
+        await world.read()
+        began = world.now
+        await world.joined(BESIDE).open_orders(ALL, pages_max=1)
+        assert world.now - began == pytest.approx(2.05, abs=0.01)
+
+    play(act)
+
+
 @pytest.mark.parametrize(("name", "is_for_all"), [("rateLimit", False), ("ipRateLimit", True)])
 def test_empty_bucket_holds_the_subaccount_or_the_address(name: str, *, is_for_all: bool):
     async def act(world: World) -> None:
@@ -468,7 +483,7 @@ def test_expired_call_is_a_matter_of_clocks_and_the_next_one_is_right():
 
 @pytest.mark.parametrize(
     ("timestamp", "latency_s"),
-    [(None, 0.05), ("never", 0.05), (0, 0.05), (10**14, 0.05), (1_790_000_000_000, 1.5)],
+    [(None, 0.05), ("never", 0.05), (0, 0.05), (10**14, 0.05), (1_795_230_100_000, 1.5)],
     ids=["absent", "no time", "the epoch", "far ahead", "slow answer"],
 )
 def test_time_that_cannot_be_right_is_not_believed(timestamp: object, latency_s: float):
