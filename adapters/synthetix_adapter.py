@@ -59,7 +59,6 @@ CAPABILITIES = Capabilities(
     symbol_classes=ORDER_CLASSES,
     blind_to=(
         "subaccounts that are not in the config: each has orders of its own",
-        "TP/SL orders that the venue keeps out of its list until their parent fills, if it does so",
         "orders of the on-chain Synthetix, V2 and V3",
     ),
     reread_after_s=0.5,
