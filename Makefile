@@ -22,7 +22,7 @@ PACKAGE := $(VENV)/.package-$(call sum,pyproject.toml)
 unexport PYTHONDONTWRITEBYTECODE
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test chain lint soak lock clean
+.PHONY: help demo test chain kit lint soak lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile
@@ -39,6 +39,10 @@ soak: $(DEV_DEPS) $(PACKAGE) ## safety checks out in turn, real limits, random r
 
 chain: $(DEV_DEPS) $(PACKAGE) ## print each venue's chain of calls, 50 ms away, on virtual time
 	@$(BIN)/python -m tests.benchmarks.chain
+
+kit: $(DEV_DEPS) $(PACKAGE) ## print which lying venues and wrong adapters the conformance kit catches
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal --timeout 0 -p tests.score \
+		tests/adapters/conformance tests/soak/test_wrong_adapters.py
 
 lint: $(DEV_DEPS) $(PACKAGE) ## format, lint, types, import directions, dependencies
 	@failed=0; \

@@ -78,10 +78,33 @@ def test_every_file_of_the_map_exists():
         path = ROOT / name if "/" in name else folder / name
         assert path.exists(), name
         folder = path.parent if path.is_file() else path
-    assert table.count("\n| `") == 12
+    assert table.count("\n| `") == 14
 
 
-def test_every_order_class_stands_in_the_venue_table():
-    table = README.split("## Bybit:")[1].split("## ")[0]
-    for name in registry.venues()["bybit"].capabilities.order_classes:
-        assert name.removeprefix("spot ") in table, name
+def rows() -> dict[str, list[str]]:
+    """Return the order classes of each venue in the table."""
+    table = README.split("## Venues:")[1].split("## ")[0]
+    found: dict[str, list[str]] = {}
+    for venue, classes in re.findall(r"^\| (\w+) \| ([^|]+) \|", table, re.MULTILINE):
+        found.setdefault(venue, []).extend(classes.split(", "))
+    found.pop("venue")
+    return found
+
+
+def test_the_venue_table_is_what_the_adapters_say():
+    told = rows()
+    assert told.keys() == registry.venues().keys()
+    for name, kind in registry.venues().items():
+        assert told[name] == list(kind.capabilities.order_classes), name
+
+
+def test_what_each_venue_hides_is_told_word_for_word():
+    text = " ".join(README.split("## Venues:")[1].split("## ")[0].split())
+    for name, kind in registry.venues().items():
+        assert f"- **{name}**: {'; '.join(kind.capabilities.blind_to)}." in text, name
+
+
+def test_every_make_target_is_shown():
+    targets = re.findall(r"^(\w+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    shown = {target for target in targets if f"make {target}" in README}
+    assert set(targets) - shown == {"help", "lock", "clean"}

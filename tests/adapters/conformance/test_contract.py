@@ -25,6 +25,8 @@ from bot.sandbox.venues.faults import Wrong
 from tests.adapters.conformance.bench import Bench, classes, play
 from tests.adapters.conformance.subjects import SUBJECTS, Subject
 
+pytestmark = pytest.mark.no_cover  # The gates hold without it.
+
 EACH = [pytest.param(subject, id=name) for name, subject in SUBJECTS.items()]
 KINDS = [
     pytest.param(subject, kind, id=f"{name} {kind}")

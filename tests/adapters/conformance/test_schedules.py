@@ -6,6 +6,8 @@ import pytest
 
 from tests.adapters.conformance import schedules
 
+pytestmark = pytest.mark.no_cover  # The gates hold without it.
+
 SHARES = 4
 """The seeds are dealt out, so that workers share them."""
 
