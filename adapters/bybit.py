@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -32,6 +32,7 @@ from adapters import bybit_listing as listings
 from adapters import bybit_wire as wire
 from adapters import link as links
 from adapters import signing
+from adapters.beside import beside
 from adapters.bybit_adapter import CAPABILITIES, BybitAdapter
 from adapters.bybit_calls import Caller, Timekeeper
 from adapters.bybit_lister import Lister
@@ -192,21 +193,5 @@ async def connect(
             timekeeper=timekeeper,
             lister=Lister(timekeeper=timekeeper, path=path, listing=listing),
         )
-        async with _beside(venue.stay_fresh()):
+        async with beside(venue.stay_fresh()):
             yield venue
-
-
-@asynccontextmanager
-async def _beside(work: Coroutine[object, object, None]) -> AsyncIterator[None]:
-    """Let work that never fails go on while the context lasts.
-
-    The group is left by hand and without the exception, for it would wrap the caller's own error.
-    """
-    group = asyncio.TaskGroup()
-    await group.__aenter__()
-    task = group.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await group.__aexit__(None, None, None)

@@ -41,9 +41,10 @@ from adapters import bybit_keys as keys
 from adapters import bybit_reading as readings
 from adapters import bybit_receipts as receipts_of
 from adapters import bybit_wire as wire
+from adapters.beside import Part, side_by_side
 from adapters.bybit_calls import Caller
 from adapters.bybit_listing import Listing
-from adapters.bybit_reading import Look, Part, Series
+from adapters.bybit_reading import Look, Series
 from adapters.bybit_wire import (
     DERIVATIVES,
     INVERSE,
@@ -108,7 +109,7 @@ class BybitAdapter:
         """Cancel every order class in scope once, side by side."""
         if scope.order_id is not None:
             return await self._cancel_listed(self._series(scope), scope)
-        return await readings.side_by_side([*self._parts(scope), *self._unlisted_parts(scope)])
+        return await side_by_side([*self._parts(scope), *self._unlisted_parts(scope)])
 
     def _parts(self, scope: Scope) -> Iterable[Part[Receipt]]:
         """Yield one part per call, or per class that has to be looked at first."""
@@ -178,7 +179,7 @@ class BybitAdapter:
             receipt = Receipt(order_class=INVERSE, call=call, accepted=accepted, error=error)
             return (receipt,)
         asks = [wire.build_cancel_all(INVERSE, dict([pair])) for pair in sorted(selectors)]
-        return await readings.side_by_side(partial(self._cancel, INVERSE, ask) for ask in asks)
+        return await side_by_side(partial(self._cancel, INVERSE, ask) for ask in asks)
 
     async def _cancel_listed(self, series: Sequence[Series], scope: Scope) -> tuple[Receipt, ...]:
         """Read, then cancel exactly what is in scope by its id; say so where nothing is."""
@@ -223,9 +224,7 @@ class BybitAdapter:
         for category, places in batches.items():
             size = wire.BATCH[category]
             chunks += [places[start : start + size] for start in range(0, len(places), size)]
-        pairs = await readings.side_by_side(
-            partial(self._cancel_some, orders, chunk) for chunk in chunks
-        )
+        pairs = await side_by_side(partial(self._cancel_some, orders, chunk) for chunk in chunks)
         return tuple(receipt for _, receipt in sorted(pairs, key=lambda pair: pair[0]))
 
     async def _cancel_some(

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from adapters import bybit_calls as calls
 from adapters import bybit_listing as listings
-from adapters import bybit_reading as readings
 from adapters import bybit_receipts as receipts_of
 from adapters import bybit_wire as wire
+from adapters.beside import side_by_side
 from adapters.bybit_calls import Timekeeper
 from adapters.bybit_listing import Listing, Question
 from adapters.contract import Instruments, VenueError, VenueReplyInvalid
@@ -91,7 +91,7 @@ class Lister:
         """
         taken = _Taken()
         contracts = [partial(self._read_question, each, taken) for each in listings.questions()]
-        await readings.side_by_side([*contracts, partial(self._read_options, taken)])
+        await side_by_side([*contracts, partial(self._read_options, taken)])
         self.listing = self.listing.joined(
             taken.found, taken.option_coins, self.timekeeper.link.now()
         )
@@ -112,7 +112,7 @@ class Lister:
             taken.option_coins = coins
         except VenueError as error:
             taken.failed[ask.name] = error
-        return await readings.side_by_side(
+        return await side_by_side(
             partial(self._read_question, question, taken)
             for question in listings.option_questions(coins)
         )

@@ -6,15 +6,14 @@ class: what could not be read is an `Unread`.
 
 from __future__ import annotations
 
-import asyncio
 import math
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
 
 from adapters import bybit_replies as replies
 from adapters import bybit_wire as wire
+from adapters.beside import side_by_side
 from adapters.bybit_calls import Caller
 from adapters.bybit_replies import Page
 from adapters.bybit_wire import SPOT, SPOT_FILTERS, SPREAD, STRATEGY, Ask
@@ -32,9 +31,6 @@ from adapters.contract import (
 
 EMPTY_PAGES = 3
 """Empty pages that are followed, beyond `pages_max`, to learn whether anything comes after them."""
-
-T = TypeVar("T")
-Part = Callable[[], Coroutine[Any, Any, tuple[T, ...]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,13 +124,6 @@ def strategy_list(selector: Mapping[str, str]) -> Series:
         build=lambda cursor: wire.build_strategies(selector, cursor),
         parse=lambda result, offset_ms: replies.parse_strategies(result, offset_ms=offset_ms),
     )
-
-
-async def side_by_side(parts: Iterable[Part[T]]) -> tuple[T, ...]:
-    """Do all parts at once and join what they return, in their order."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(part()) for part in parts]
-    return tuple(entry for task in tasks for entry in task.result())
 
 
 async def read_all(caller: Caller, series: Sequence[Series], look: Look) -> Reading:

@@ -10,7 +10,6 @@ Sources: docs.pacifica.fi as of 2026, its mirror of 2025, python-sdk @583661a; r
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -35,14 +34,12 @@ from adapters.contract import (
 )
 from adapters.gate import Gate
 from adapters.link import VenueLink
+from adapters.markets import Markets
 from adapters.pacifica_adapter import CAPABILITIES, PacificaAdapter
 from adapters.pacifica_calls import Caller, Credits
 from adapters.pacifica_socket import WarmSocket
 from adapters.signers import MessageSigner
 
-MARKETS_AGAIN_S = 3600.0
-JUST_S = 60.0
-"""How long the list of markets counts as complete: a symbol that it lacks then does not exist."""
 ADDRESS_BYTES = 32
 SOCKETS: Mapping[str, str] = {
     "https://api.pacifica.fi": "wss://ws.pacifica.fi/ws",
@@ -120,10 +117,10 @@ class Pacifica:
     settings: PacificaSettings
     socket: WarmSocket
     credit: Credits
-    markets: Instruments | None = None
-    read_at: float = float("-inf")
-    """Loop time at which the markets were read."""
-    reading: asyncio.Lock = field(default_factory=asyncio.Lock)
+    markets: Markets = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.markets = Markets(read=self._read_markets)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -141,15 +138,7 @@ class Pacifica:
         Raises:
             VenueError: the list cannot be had.
         """
-        async with self.reading:
-            known, age_s = self.markets, _now() - self.read_at
-            lacks = known is None or not set(wanted) <= known.symbols
-            if known is None or age_s >= (JUST_S if lacks else MARKETS_AGAIN_S):
-                caller = self._caller(None, "", Purpose.LOOK, always)
-                symbols = lists.parse_markets(await caller.read(wire.build_markets()))
-                self.markets = known = Instruments(symbols=symbols, read_at=self.link.now())
-                self.read_at = _now()
-            return known
+        return await self.markets.instruments(wanted)
 
     def signer(self, secret: SecretStr) -> MessageSigner:
         """Make the signer that a secret document describes.
@@ -174,6 +163,11 @@ class Pacifica:
     def reader(self, uid: str) -> VenueAdapter:
         """Return what reads an account: whoever knows its address can."""
         return PacificaAdapter(caller=self._caller(None, uid, Purpose.LOOK, always))
+
+    async def _read_markets(self) -> Instruments:
+        caller = self._caller(None, "", Purpose.LOOK, always)
+        symbols = lists.parse_markets(await caller.read(wire.build_markets()))
+        return Instruments(symbols=symbols, read_at=self.link.now())
 
     def _caller(
         self,
@@ -210,7 +204,3 @@ async def connect(
         )
         async with socket.kept_open():
             yield Pacifica(link=link, settings=settings, socket=socket, credit=credit)
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

@@ -33,6 +33,7 @@ from functools import partial
 from adapters import pacifica_reading as readings
 from adapters import pacifica_replies as replies
 from adapters import pacifica_wire as wire
+from adapters.beside import Part, side_by_side
 from adapters.contract import (
     Capabilities,
     KeyFacts,
@@ -45,7 +46,7 @@ from adapters.contract import (
     VenueError,
 )
 from adapters.pacifica_calls import Caller
-from adapters.pacifica_reading import Memory, Part, Reader
+from adapters.pacifica_reading import Memory, Reader
 from adapters.pacifica_wire import ORDER, ORDER_CLASSES, STOP, STRATEGY, TWAP, Ask
 
 CAPABILITIES = Capabilities(
@@ -98,13 +99,13 @@ class PacificaAdapter:
             for shown in LISTS
             if (classes := [each for each in shown if each in wanted])
         ]
-        return await readings.side_by_side(parts)
+        return await side_by_side(parts)
 
     async def _sweep(self, scope: Scope) -> tuple[Receipt, ...]:
         """Send the cancel-alls that mean exactly the scope; none where nothing does."""
         if not _can_sweep(scope):
             return ()
-        return await readings.side_by_side(
+        return await side_by_side(
             partial(self._cancel_symbol, symbol, scope) for symbol in scope.symbols or ("",)
         )
 
@@ -160,7 +161,7 @@ class PacificaAdapter:
                     await parents.wait()
         swept = {ORDER} if _can_sweep(scope) else set()  # Its receipt comes with the cancel-all.
         found = {order.order_class for order in mine}
-        return await readings.side_by_side(
+        return await side_by_side(
             partial(self._cancel_some, each, [o for o in mine if o.order_class == each])
             for each in classes
             if each in found or each not in swept
@@ -178,7 +179,7 @@ class PacificaAdapter:
         return receipts
 
     async def _cancel_each(self, orders: Iterable[OpenOrder]) -> tuple[Receipt, ...]:
-        return await readings.side_by_side(partial(self._cancel_by_id, order) for order in orders)
+        return await side_by_side(partial(self._cancel_by_id, order) for order in orders)
 
     async def _cancel_by_id(self, order: OpenOrder) -> tuple[Receipt, ...]:
         name = f"cancel {order.order_class} {order.order_id}"

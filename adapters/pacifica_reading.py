@@ -12,13 +12,14 @@ counters hold what is kept, or out of scope, too; so they are compared with the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from adapters import pacifica_lists as lists
 from adapters import pacifica_wire as wire
+from adapters.beside import Part, side_by_side
 from adapters.contract import (
     OpenOrder,
     OrderClass,
@@ -40,7 +41,6 @@ from adapters.pacifica_wire import ORDER, ORDER_CLASSES, STOP, STRATEGY, TWAP
 JUST_S = 1.0
 """How long a round needs no lists of its own after a reading: it follows at once, if at all."""
 T = TypeVar("T")
-Part = Callable[[], Coroutine[Any, Any, tuple[T, ...]]]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -182,13 +182,6 @@ def straddling(strategies: Sequence[OpenOrder], scope: Scope) -> VenueRefused | 
     return None
 
 
-async def side_by_side(parts: Iterable[Part[T]]) -> tuple[T, ...]:
-    """Do all parts at once and join what they return, in their order."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(part()) for part in parts]
-    return tuple(entry for task in tasks for entry in task.result())
-
-
 async def read_all(reader: Reader, scope: Scope, *, pages_max: int) -> Reading:
     """Read every class in scope side by side, and the counters beside them."""
     return await _joined(partial(_read_book, reader, scope), reader, scope, pages_max)
@@ -284,7 +277,7 @@ async def _read_strategies(reader: Reader, scope: Scope, pages_max: int) -> tupl
     )
 
 
-async def _or_error(work: Coroutine[Any, Any, T]) -> T | VenueError:
+async def _or_error(work: Awaitable[T]) -> T | VenueError:
     try:
         return await work
     except VenueError as error:

@@ -21,6 +21,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from adapters import pacifica_replies as replies
+from adapters.beside import beside
 from adapters.carrier import Carrier, Socket
 from adapters.contract import VenueError, VenueNotReached, VenueOutcomeUnknown
 from adapters.pacifica_replies import Frame
@@ -164,18 +165,9 @@ class WarmSocket:
 
     @asynccontextmanager
     async def kept_open(self) -> AsyncIterator[None]:
-        """Open connections and replace them for as long as the context lasts; waits for none.
-
-        The group is left by hand and without the exception, for it would wrap the caller's own.
-        """
-        group = asyncio.TaskGroup()
-        await group.__aenter__()
-        task = group.create_task(self._stay_open())
-        try:
+        """Open connections and replace them for as long as the context lasts; waits for none."""
+        async with beside(self._stay_open()):
             yield
-        finally:
-            task.cancel()
-            await group.__aexit__(None, None, None)
 
     async def _stay_open(self) -> None:
         """Never ends and never raises: a bug in it is logged, and it goes on."""

@@ -12,11 +12,11 @@ Sources: developers.synthetix.io (changelog to 2026-04-28), synthetix-sdk 0.7.0;
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -37,14 +37,12 @@ from adapters.contract import (
 )
 from adapters.gate import Gate
 from adapters.link import VenueLink
+from adapters.markets import Markets
 from adapters.signers import TypedSigner
 from adapters.synthetix_adapter import CAPABILITIES, SynthetixAdapter
 from adapters.synthetix_calls import Caller, Lessons
 
 ADDRESS = wire.ADDRESS
-MARKETS_AGAIN_S = 3600.0
-JUST_S = 60.0
-"""How long the list of markets counts as complete: a symbol that it lacks then does not exist."""
 
 
 def _subaccount(text: str) -> str:
@@ -82,11 +80,8 @@ class Synthetix:
     state_dir: Path | None
     """Where nonces are kept."""
     signer_of: SignerOf
+    markets: Markets
     lessons: Lessons = field(default_factory=Lessons)
-    listed: Instruments | None = None
-    read_at: float = float("-inf")
-    """Loop time at which the markets were read."""
-    reading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -104,15 +99,7 @@ class Synthetix:
         Raises:
             VenueError: the list cannot be had.
         """
-        async with self.reading:
-            known, age_s = self.listed, _now() - self.read_at
-            lacks = known is None or not set(wanted) <= known.symbols
-            if known is None or age_s >= (JUST_S if lacks else MARKETS_AGAIN_S):
-                told = await calls.ask_public(self.link, wire.build_markets())
-                symbols = lists.parse_markets(told)
-                self.listed = known = Instruments(symbols=symbols, read_at=self.link.now())
-                self.read_at = _now()
-            return known
+        return await self.markets.instruments(wanted)
 
     def signer(self, secret: SecretStr) -> TypedSigner:
         """Make the signer that a secret document describes.
@@ -145,13 +132,10 @@ class Synthetix:
             lessons=self.lessons,
             may_send=may_send,
         )
-        return SynthetixAdapter(caller=caller, markets=self._markets)
+        return SynthetixAdapter(caller=caller, markets=lambda: self.markets.symbols)
 
     def reader(self, uid: str) -> None:
         """Return nothing: no order can be read without a key."""
-
-    def _markets(self) -> frozenset[str]:
-        return frozenset() if self.listed is None else self.listed.symbols
 
 
 @asynccontextmanager
@@ -167,8 +151,10 @@ async def connect(
     from adapters.signing_evm import EvmSigner
 
     async with links.open_link(settings.base_url, gate, carrier=carrier) as link:
-        yield Synthetix(link=link, state_dir=state_dir, signer_of=EvmSigner)
+        markets = Markets(read=partial(_read_markets, link))
+        yield Synthetix(link=link, state_dir=state_dir, signer_of=EvmSigner, markets=markets)
 
 
-def _now() -> float:
-    return asyncio.get_running_loop().time()
+async def _read_markets(link: VenueLink) -> Instruments:
+    symbols = lists.parse_markets(await calls.ask_public(link, wire.build_markets()))
+    return Instruments(symbols=symbols, read_at=link.now())

@@ -26,13 +26,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import partial
+from typing import TypeVar
 
 from adapters import synthetix_lists as lists
 from adapters import synthetix_reading as readings
 from adapters import synthetix_wire as wire
+from adapters.beside import Part, side_by_side
 from adapters.contract import (
     Capabilities,
     KeyFacts,
@@ -131,7 +133,7 @@ class SynthetixAdapter:
 
     async def _sweep(self, symbols: Sequence[str]) -> tuple[Receipt, ...]:
         """Send cancelAllOrders; one call, unless there are more symbols than a body holds."""
-        return await _side_by_side(self._sweep_some(some) for some in wire.batches(symbols))
+        return await side_by_side(partial(self._sweep_some, some) for some in wire.batches(symbols))
 
     async def _sweep_some(self, symbols: Sequence[str]) -> tuple[Receipt, ...]:
         ask = wire.build_cancel_all(symbols)
@@ -149,13 +151,13 @@ class SynthetixAdapter:
         # Where a cancelAllOrders goes beside it, others' of those come before this look.
         listed = await self._list(Priority.READING if swept else Priority.CANCEL)
         mine = [order for order in listed.orders if readings.is_in_scope(order, scope)]
-        classes, parts = readings.classes_of(scope), []
+        classes, parts = readings.classes_of(scope), list[Part[Receipt]]()
         if TWAP in classes:
-            parts.append(self._cancel_some(TWAP, _of(TWAP, mine), listed))
+            parts.append(partial(self._cancel_some, TWAP, _of(TWAP, mine), listed))
         if ORDER in classes and not (_is_everything(scope) or _is_all(scope.symbols, swept)):
             rest = [order for order in _of(ORDER, mine) if order.symbol not in swept]
-            parts.append(self._cancel_some(ORDER, rest, listed))
-        return listed, await _side_by_side(parts)
+            parts.append(partial(self._cancel_some, ORDER, rest, listed))
+        return listed, await side_by_side(parts)
 
     async def _cancel_some(
         self, order_class: OrderClass, orders: Sequence[OpenOrder], listed: Listed
@@ -197,7 +199,7 @@ class SynthetixAdapter:
         for batch in wire.batches(orders[place].order_id for place in places):
             chunks.append(places[: len(batch)])
             places = places[len(batch) :]
-        pairs = await _side_by_side(self._cancel_batch(orders, chunk) for chunk in chunks)
+        pairs = await side_by_side(partial(self._cancel_batch, orders, chunk) for chunk in chunks)
         return tuple(receipt for _, receipt in sorted(pairs, key=lambda pair: pair[0]))
 
     async def _cancel_batch(
@@ -252,13 +254,6 @@ def _is_all(symbols: Sequence[str], swept: Sequence[str]) -> bool:
 def _is_refused(receipts: Iterable[Receipt]) -> bool:
     """Tell whether the venue could not read a call: then another one may do."""
     return any(isinstance(receipt.error, CallInvalid) for receipt in receipts)
-
-
-async def _side_by_side(work: Iterable[Coroutine[Any, Any, tuple[T, ...]]]) -> tuple[T, ...]:
-    """Do all of it at once and join what it returns, in its order."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(each) for each in work]
-    return tuple(entry for task in tasks for entry in task.result())
 
 
 def _same(orders: Iterable[OpenOrder], call: str, error: VenueError | None) -> tuple[Receipt, ...]:

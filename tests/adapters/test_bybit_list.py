@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from adapters import bybit, bybit_listing, bybit_wire
+from adapters.beside import beside
 from adapters.bybit_calls import Timekeeper
 from adapters.bybit_lister import Lister
 from adapters.bybit_listing import Listing
@@ -187,7 +188,7 @@ def lived(error: Exception, *, for_s: float, wanted_at: float | None = None) -> 
         if wanted_at is not None:
             asyncio.get_running_loop().call_later(wanted_at, venue.lister.wanted.set)
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(for_s), bybit._beside(venue.stay_fresh()):
+            async with asyncio.timeout(for_s), beside(venue.stay_fresh()):
                 await asyncio.Event().wait()
 
     clock.run(main())
