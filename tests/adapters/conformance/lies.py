@@ -1,22 +1,38 @@
 """Written ways in which a venue, or the way to it, lies or breaks.
 
-Owns `GENERAL`, what every venue can do, and how lies are made. A lie is installed on a bench, and
-then a whole run is made there. What must hold for each is in `test_lies.py`: never FLAT over an
-order that rests, unless it says so itself a little later where nothing could have told before;
-nothing beyond the scope; the right end.
+Owns `GENERAL`, what every venue can do. A lie is installed on a bench, and then a whole run is made
+there. What must hold for each is in `test_lies.py`: never FLAT over an order that rests, unless it
+says so itself a little later where nothing could have told before; nothing beyond the scope; the
+right end.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
 
+from adapters.carrier import Reply, WireRequest
 from bot.sandbox.venues.faults import Wrong
 from tests.adapters.conformance.bench import Bench
 from tests.adapters.conformance.subjects import SUBJECTS
+from tests.adapters.conformance.ways import (
+    Install,
+    constant,
+    doubled_rows,
+    each_row,
+    edited,
+    edited_cancels,
+    emptied_rows,
+    later,
+    of_cancels,
+    of_readings,
+    replaced_rows,
+    together,
+    with_odd_types,
+    with_riddles,
+    without_ids,
+)
 
 
 class End(Enum):
@@ -31,128 +47,11 @@ class Lie:
     """One way to lie."""
 
     name: str
-    install: Callable[[Bench], None]
+    install: Install
     end: End = End.FLAT
     is_seen_late: bool = False
     """No reading could have told in time: a FLAT that was wrong must be taken back."""
     venues: tuple[str, ...] = tuple(SUBJECTS)
-
-
-def of_cancels(wrong: Wrong, **more: Any) -> Callable[[Bench], None]:
-    """Let something go wrong with the cancels."""
-
-    def install(bench: Bench) -> None:
-        bench.fail_each(wrong, bench.subject.cancels, **more)
-
-    return install
-
-
-def of_readings(wrong: Wrong, **more: Any) -> Callable[[Bench], None]:
-    """Let something go wrong with the readings."""
-
-    def install(bench: Bench) -> None:
-        bench.fail_each(wrong, bench.subject.reads, **more)
-
-    return install
-
-
-def of_everything(wrong: Wrong, **more: Any) -> Callable[[Bench], None]:
-    """Let something go wrong with every call."""
-
-    def install(bench: Bench) -> None:
-        bench.fail(wrong, "", **more)
-
-    return install
-
-
-def edited(edit: Callable[[Any], Any], *, times: int | None = 3) -> Callable[[Bench], None]:
-    """Edit the answers to readings."""
-
-    def install(bench: Bench) -> None:
-        for path in bench.subject.reads:
-            bench.doctor(path, edit, times=times)
-
-    return install
-
-
-def edited_cancels(edit: Callable[[Any], Any], *, times: int | None = 3) -> Callable[[Bench], None]:
-    """Edit the answers to cancels."""
-
-    def install(bench: Bench) -> None:
-        for path in bench.subject.cancels:
-            bench.doctor(path, edit, times=times)
-
-    return install
-
-
-def rows_of(answer: Any) -> list[Any] | None:
-    """Find the rows of an answer, wherever a venue puts them."""
-    if isinstance(answer, list):
-        return answer
-    if not isinstance(answer, dict):
-        return None
-    for name in ("list", "result", "data", "response", "orders", "strategies"):
-        if name in answer and (found := rows_of(answer[name])) is not None:
-            return found
-    return None
-
-
-def each_row(change: Callable[[dict[str, Any]], None]) -> Callable[[Any], Any]:
-    """Change every row of an answer."""
-
-    def edit(answer: Any) -> Any:
-        for row in rows_of(answer) or ():
-            change(row)
-        return answer
-
-    return edit
-
-
-def without_ids(row: dict[str, Any]) -> None:
-    for name in [name for name in row if name.lower().endswith("id") or name == "order"]:
-        del row[name]
-
-
-def with_riddles(row: dict[str, Any]) -> None:
-    row |= {"novelty": {"a": [1, None, "x"]}, "flags": 7, "": ""}
-
-
-def with_odd_types(row: dict[str, Any]) -> None:
-    for name in list(row):
-        row[name] = {"what": "is this"}
-
-
-def emptied_rows(answer: Any) -> Any:
-    if (rows := rows_of(answer)) is not None:
-        rows[:] = [None for _ in rows]
-    return answer
-
-
-def doubled_rows(answer: Any) -> Any:
-    if (rows := rows_of(answer)) is not None:
-        rows.extend(list(rows))
-    return answer
-
-
-def replaced_rows(made: Any) -> Callable[[Any], Any]:
-    """Put something else in the place of the list of rows."""
-
-    def edit(answer: Any) -> Any:
-        if isinstance(answer, list):
-            return made
-        if isinstance(answer, dict):
-            for name in ("list", "data", "response", "strategies", "result"):
-                if isinstance(answer.get(name), list):
-                    return answer | {name: made}
-                if isinstance(answer.get(name), dict):
-                    return answer | {name: edit(answer[name])}
-        return answer
-
-    return edit
-
-
-def constant(body: bytes) -> Callable[[Any], Any]:
-    return lambda _: body
 
 
 def places(bench: Bench, *, times: tuple[float, ...]) -> None:
@@ -190,7 +89,7 @@ def uncancellable_for_a_while(bench: Bench) -> None:
         for order in orders:
             order.is_uncancellable = False
 
-    asyncio.get_running_loop().call_later(8.0, free)
+    later(8.0, free)
 
 
 def slow_cancels(bench: Bench) -> None:
@@ -198,36 +97,57 @@ def slow_cancels(bench: Bench) -> None:
 
 
 def cut_off(bench: Bench) -> None:
-    loop = asyncio.get_running_loop()
-
-    def switch(is_cut_off: bool) -> None:  # noqa: FBT001
-        bench.carrier.is_cut_off = is_cut_off
-
-    loop.call_later(0.12, switch, True)  # noqa: FBT003
-    loop.call_later(12.0, switch, False)  # noqa: FBT003
+    later(0.12, unreachable, bench)
+    later(12.0, reachable, bench)
 
 
 def unreachable(bench: Bench) -> None:
     bench.carrier.is_cut_off = True
 
 
+def reachable(bench: Bench) -> None:
+    bench.carrier.is_cut_off = False
+
+
 def half_of_all(bench: Bench) -> None:
-    """Every second call meets something, for twenty seconds."""
-    for wrong in (Wrong.SERVER, Wrong.LOST_REPLY, Wrong.HTML, Wrong.CUT, Wrong.TOO_MANY):
-        bench.fail(wrong, "", share=0.15, for_s=20.0)
+    """Every second call meets something, for twenty seconds; each fault as often as the others.
+
+    A call draws one number, and the first fault whose share is above it meets the call.
+    """
+    wrongs = (Wrong.SERVER, Wrong.LOST_REPLY, Wrong.HTML, Wrong.CUT, Wrong.TOO_MANY)
+    for number, wrong in enumerate(wrongs, 1):
+        bench.fail(wrong, "", share=0.5 * number / len(wrongs), for_s=20.0)
 
 
-def skewed(by_s: float) -> Callable[[Bench], None]:
+def overtaking(bench: Bench) -> None:
+    """Calls take up to 0.3 s to the venue, so that a later one may be there before an earlier."""
+    straight = bench.carrier.exchange
+
+    async def delayed(request: WireRequest) -> Reply:
+        await asyncio.sleep(0.3 * bench.rng.random())
+        return await straight(request)
+
+    bench.carrier.exchange = delayed  # type: ignore[method-assign]
+
+
+def skewed(by_s: float) -> Install:
     def install(bench: Bench) -> None:
         bench.simulated.skew_s = by_s
 
     return install
 
 
+HIDDEN_S = 0.4
+"""How long each kind is hidden: shorter than any `reread_after_s`, so that two readings tell."""
+
+
 def each_kind_hidden(bench: Bench) -> None:
-    """One kind after the other is missing from the readings of the first two seconds."""
-    for kind in bench.subject.kinds:
-        bench.fail_each(Wrong.HIDE, bench.subject.reads, kind=kind, share=0.3, for_s=0.4)
+    """One kind after the other is missing from all readings; the cancels of a while do nothing."""
+    bench.fail_each(Wrong.ACCEPT_AND_DROP, bench.subject.cancels, for_s=3.0)
+    for number, kind in enumerate(bench.subject.kinds):
+        for fault in bench.fail_each(Wrong.HIDE, bench.subject.reads, kind=kind):
+            fault.since = bench.now + number * HIDDEN_S
+            fault.until = fault.since + HIDDEN_S
 
 
 DEEP = b"[" * 60_000
@@ -247,7 +167,6 @@ GENERAL: tuple[Lie, ...] = (
     Lie(
         name="revives what was cancelled",
         install=of_cancels(Wrong.REVIVE, times=1),
-        is_seen_late=True,
     ),
     Lie(name="takes 4 s to cancel", install=slow_cancels),
     Lie(name="acknowledges and never cancels some orders", install=uncancellable, end=End.NOT_FLAT),
@@ -319,6 +238,13 @@ GENERAL: tuple[Lie, ...] = (
     Lie(name="loses readings on the way", install=of_readings(Wrong.LOST_REPLY, times=3)),
     # A reading lies.
     Lie(name="reads blank for the first half second", install=of_readings(Wrong.HIDE, for_s=0.45)),
+    Lie(
+        name="drops cancels and reads blank for 3 s",
+        install=together(
+            of_cancels(Wrong.ACCEPT_AND_DROP, for_s=3.0), of_readings(Wrong.HIDE, for_s=3.0)
+        ),
+        is_seen_late=True,
+    ),
     Lie(name="hides each kind of order for a moment", install=each_kind_hidden),
     Lie(name="reads 3 s late", install=of_readings(Wrong.LAG)),
     Lie(name="shows half of every list", install=of_readings(Wrong.TRUNCATE)),
@@ -327,7 +253,11 @@ GENERAL: tuple[Lie, ...] = (
         install=of_readings(Wrong.OTHER_ACCOUNT),
         end=End.NOT_FLAT,
     ),
-    Lie(name="names the same page for ever", install=of_readings(Wrong.REPEAT_CURSOR, for_s=5.0)),
+    Lie(
+        name="names the same page for ever",
+        install=together(slow_cancels, of_readings(Wrong.REPEAT_CURSOR, for_s=5.0)),
+        venues=("bybit",),
+    ),
     Lie(
         name="sends null for the list",
         install=edited(replaced_rows(None), times=None),
@@ -376,6 +306,7 @@ GENERAL: tuple[Lie, ...] = (
     Lie(name="cannot be reached for 12 s in mid-run", install=cut_off),
     Lie(name="cannot be reached at all", install=unreachable, end=End.NOT_FLAT),
     Lie(name="breaks every second call for 20 s", install=half_of_all),
+    Lie(name="lets calls overtake each other", install=overtaking),
     Lie(name="has a clock 40 s ahead", install=skewed(40.0)),
     Lie(name="has a clock 40 s behind", install=skewed(-40.0)),
 )

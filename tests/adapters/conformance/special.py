@@ -7,7 +7,10 @@ from typing import Any
 from bot.sandbox.venues.coinapi import SimulatedCoinapi
 from bot.sandbox.venues.coinapi_shapes import Hitch, Reason
 from tests.adapters.conformance.bench import Bench
-from tests.adapters.conformance.lies import End, Lie, each_row, edited, uncancellable
+from tests.adapters.conformance.lies import End, Lie, uncancellable
+from tests.adapters.conformance.special_pacifica import PACIFICA
+from tests.adapters.conformance.special_synthetix import SYNTHETIX
+from tests.adapters.conformance.ways import each_row, edited
 
 
 def _ems(bench: Bench) -> SimulatedCoinapi:
@@ -71,4 +74,4 @@ COINAPI = tuple(
     )
 )
 
-SPECIAL: tuple[Lie, ...] = COINAPI
+SPECIAL: tuple[Lie, ...] = (*COINAPI, *PACIFICA, *SYNTHETIX)
