@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+from adapters.contract import Scope
+from bot.sandbox.venues.exchange import Answer, Request
 from bot.sandbox.venues.faults import Wrong
 from bot.sandbox.venues.pacifica import SimulatedPacifica
 from bot.sandbox.venues.pacifica_shapes import Engine
@@ -37,10 +40,14 @@ def _counting(change: Callable[[int], object], **more: Any) -> Install:
     return spoilt(edit, COUNTERS, **more)
 
 
-def _without_counters(found: Any) -> Any:
-    for name in COUNTS:
+def _without(name: str) -> Install:
+    """Leave one counter out."""
+
+    def edit(found: Any) -> Any:
         del found["data"][name]
-    return found
+        return found
+
+    return spoilt(edit, COUNTERS)
 
 
 def _counted(count: object) -> Callable[[Any], Any]:
@@ -79,9 +86,9 @@ def _under_other_ids(found: Any) -> Any:
 
 
 def _pages_of_strategies(bench: Bench) -> None:
-    """Give it more strategies than come unasked, and show the first page again and again."""
-    bench.place("strategy", 100)
-    bench.fail(Wrong.REPEAT_CURSOR, STRATEGIES, for_s=5.0)
+    """Give it as many strategies as come unasked, and show the first page again and again."""
+    bench.place("strategy", 97)
+    bench.fail(Wrong.REPEAT_CURSOR, STRATEGIES, for_s=2.0)
 
 
 def _cut_pages(bench: Bench) -> None:
@@ -93,6 +100,13 @@ def _cut_pages(bench: Bench) -> None:
         return found
 
     bench.doctor(STRATEGIES, edit)
+
+
+def _behind_others(bench: Bench) -> None:
+    """The strategies in scope stand behind those of another market, and cannot be cancelled."""
+    bench.scope = Scope(symbols=("ETH",))
+    for order in bench.place("strategy", 3, symbol="ETH", age_s=7200.0):
+        order.is_uncancellable = True
 
 
 def _engine(name: str, *, is_applied: bool = False, for_s: float | None = None) -> Install:
@@ -150,6 +164,19 @@ def _spent(bench: Bench) -> None:
     credits_of.take(who, 1000, anonymous=100, now=bench.now - 40.0)
 
 
+def _hour(bench: Bench) -> None:
+    """Every answer says that no credits are left, and that they come back in an hour."""
+    honest = bench.simulated.answer
+
+    def answer(request: Request, now: float) -> Answer:
+        found = honest(request, now)
+        told = {"ratelimit": '"credits";r=0;t=3600', "ratelimit-policy": '"credits";q=1000;w=60'}
+        return replace(found, headers={**found.headers, **told})
+
+    bench.fail(Wrong.TOO_MANY, "/api/", for_s=4.0)
+    bench.simulated.answer = answer  # type: ignore[method-assign]
+
+
 _DROPPED = of_cancels(Wrong.ACCEPT_AND_DROP)
 _FRAMES_DROPPED = at(Wrong.ACCEPT_AND_DROP, FRAMES)
 _ALL_DROPPED = at(Wrong.ACCEPT_AND_DROP, ALL_FRAME, ALL)
@@ -158,7 +185,8 @@ PACIFICA = tuple(
     Lie(name=name, install=install, end=end, venues=("pacifica",))
     for name, install, end in (
         # Counters and lists, which are held against each other.
-        ("leaves its counters out", spoilt(_without_counters, COUNTERS), End.NOT_FLAT),
+        ("leaves its counter of orders out", _without("orders_count"), End.NOT_FLAT),
+        ("leaves its counter of stops out", _without("stop_orders_count"), End.NOT_FLAT),
         ("counts fewer orders than none", _counting(lambda n: -1 - n), End.NOT_FLAT),
         ("counts its orders in words", _counting(lambda _: "none"), End.NOT_FLAT),
         ("counts its orders in digits of text", _counting(str), End.FLAT),
@@ -192,6 +220,16 @@ PACIFICA = tuple(
         # Strategies, which place orders again.
         ("repeats the first page of strategies", _pages_of_strategies, End.FLAT),
         ("shows a hundred strategies at a time, whatever is asked", _cut_pages, End.FLAT),
+        (
+            "shows strategies in scope on its second page",
+            together(_behind_others, _cut_pages),
+            End.NOT_FLAT,
+        ),
+        (
+            "shows a page of others' strategies twice",
+            together(_behind_others, _cut_pages, at(Wrong.REPEAT_CURSOR, STRATEGIES)),
+            End.NOT_FLAT,
+        ),
         (
             "has no path for strategies for 6 s",
             otherwise(has_strategies=False, for_s=6.0),
@@ -256,5 +294,6 @@ PACIFICA = tuple(
         ("has trading disabled for 10 s", _engine("TRADING_DISABLED", for_s=10.0), End.FLAT),
         ("has trading disabled", _engine("TRADING_DISABLED"), End.NOT_FLAT),
         ("has no credits left for 20 s", _spent, End.FLAT),
+        ("says that credits come back in an hour", _hour, End.FLAT),
     )
 )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from adapters.carrier import Reply, WireRequest
+from adapters.contract import Scope
 from bot.sandbox.venues.exchange import Answer, Request
 from bot.sandbox.venues.faults import Wrong
 from bot.sandbox.venues.synthetix import SimulatedSynthetix
@@ -78,6 +80,11 @@ def _without_markets(bench: Bench) -> None:
     _venue(bench).markets.clear()
 
 
+def _many(bench: Bench) -> None:
+    """Give it more orders than can be cancelled one by one in time."""
+    bench.place("limit", 1_600)
+
+
 def _with_an_unlisted_market(bench: Bench) -> None:
     """Some orders are in a market that was delisted, whose name spoils every call."""
     bench.place("limit", 3, symbol="OLD-USDT")
@@ -94,11 +101,21 @@ def _deep(count: int, **conflicts: Any) -> Install:
     return install
 
 
-def _asked_otherwise(change: Callable[[int], int]) -> Install:
+def _behind_others(bench: Bench) -> None:
+    """Orders in scope stand behind those of another market, and cannot be cancelled."""
+    otherwise(limit_max=50)(bench)
+    bench.scope = Scope(symbols=("ETH-USDT",))
+    bench.place("limit", 80, symbol="BTC-USDT")
+    for order in bench.place("twap", 10, symbol="ETH-USDT", age_s=60.0):
+        order.is_uncancellable = True
+    bench.place("limit", 80, symbol="BTC-USDT", age_s=90.0)
+
+
+def _asked_otherwise(change: Callable[[int], int], *, for_s: float = math.inf) -> Install:
     """Read from another offset than was asked for: it is not signed."""
 
     def install(bench: Bench) -> None:
-        honest, until = bench.simulated.answer, bench.now + 5.0
+        honest, until = bench.simulated.answer, bench.now + for_s
 
         def answer(request: Request, now: float) -> Answer:
             asked = json.loads(request.body)
@@ -127,7 +144,7 @@ def _rival(bench: Bench) -> None:
     def sign() -> None:
         taken.add(int(bench.now * 1000) + 2_500)
 
-    for number in range(20):
+    for number in range(400):
         later(0.2 * number, sign)
 
 
@@ -221,6 +238,11 @@ SYNTHETIX = tuple(
             ),
             End.FLAT,
         ),
+        (
+            "takes no * for an account of 1,600 orders",
+            together(_many, otherwise(wildcard=Wildcard.UNKNOWN)),
+            End.FLAT,
+        ),
         ("knows no market that it lists", _without_markets, End.FLAT),
         ("has orders in a market that it no longer knows", _with_an_unlisted_market, End.FLAT),
         # Pages.
@@ -237,13 +259,25 @@ SYNTHETIX = tuple(
         ),
         (
             "leaves out a page",
-            together(_deep(130, limit_max=50), _asked_otherwise(lambda offset: offset + 50)),
+            together(
+                _deep(130, limit_max=50), _asked_otherwise(lambda offset: offset + 50, for_s=5.0)
+            ),
             End.FLAT,
         ),
         (
             "says that the second page is empty",
-            together(_deep(130, limit_max=50), _asked_otherwise(lambda _: 10_000)),
+            together(_deep(130, limit_max=50), _asked_otherwise(lambda _: 10_000, for_s=5.0)),
             End.FLAT,
+        ),
+        (
+            "shows a page of another market twice",
+            together(_behind_others, at(Wrong.REPEAT_CURSOR, READING)),
+            End.NOT_FLAT,
+        ),
+        (
+            "leaves out the page with the orders in scope",
+            together(_behind_others, _asked_otherwise(lambda offset: offset + 50)),
+            End.NOT_FLAT,
         ),
         (
             "moves its pages while they are read",
