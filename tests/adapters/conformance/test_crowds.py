@@ -17,6 +17,8 @@ pytestmark = pytest.mark.no_cover  # The gates hold without it.
 
 THRONG = 1_010
 """Orders that fill the first page of every venue, whatever is asked for a page."""
+TOO_MANY = {"429", "403", "10006", "RATE_LIMIT_EXCEEDED"}
+"""What venues call too many calls, as their wire logs tell it."""
 
 
 @pytest.mark.parametrize(
@@ -95,3 +97,18 @@ def test_accounts_of_one_owner_at_once_have_every_cancel_taken(subject: Subject)
         assert [bench.open(account.book) for account in accounts] == [{}] * 5
 
     play(subject, act)
+
+
+@pytest.mark.parametrize(
+    "subject", [pytest.param(subject, id=name) for name, subject in SUBJECTS.items()]
+)
+def test_a_chase_of_what_stays_keeps_the_documented_limits(subject: Subject):
+    async def act(bench: Bench) -> None:
+        bench.fill(20)
+        for order in bench.live():
+            order.is_uncancellable = True
+        status = await bench.run(until_s=35.0)
+        assert status.result.outcome is not Outcome.FLAT
+        assert [seen.path for seen in bench.simulated.log if seen.code in TOO_MANY] == []
+
+    play(subject, act, has_limits=True)
