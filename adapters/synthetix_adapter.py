@@ -7,17 +7,20 @@ ten seconds, see `synthetix_wire`.
 A round over everything: cancelAllOrders for all markets, `["*"]`, and beside it the list of open
 orders. TWAPs in that list are cancelled by their ids, because no source says that cancelAllOrders
 takes them. A scope by symbol sends one cancelAllOrders with those symbols that the list of markets
-knows, as a symbol that is not known may spoil the call; in all others, orders are cancelled by
-their ids as the list shows them.
+knows, and one for each other, as a symbol that is not known may spoil the call.
 
-Where the venue does not take `["*"]`, which older servers may not, the same round goes on with the
-markets of the orders that the list shows, and where it does not take those, order by order. `[]`,
-which once meant all markets, is never sent: refused it would look like nothing to do.
+Where the venue refuses `["*"]`, which older servers may, or takes it and names none of the orders
+that the list shows, the same round goes on with the markets of those orders, and where that does
+nothing either, order by order. Where the list cannot be had, each symbol goes in a call of its own.
+Nothing is learned from that: `["*"]` costs two tokens, and who refused it to one account or once
+may take it from the next. `[]`, which once meant all markets, is never sent: refused it would look
+like nothing to do.
 
 What a cancelAllOrders might take beyond what is meant is done order by order: with
 `protective = "keep"`, and where a class is switched off. One order is looked for and cancelled by
 the venue's own id; what no list shows is cancelled all the same by the id that was given, for an
-order on its way to the book stands in no list.
+order on its way to the book stands in no list. An id names one order of the subaccount: given with
+a wrong symbol, while the list cannot be had, it is cancelled in the market where it is.
 
 No acknowledgement is believed, and "no orders found" least of all: the readings decide.
 """
@@ -46,9 +49,10 @@ from adapters.contract import (
     Receipt,
     Scope,
     VenueError,
+    VenueRefused,
 )
 from adapters.synthetix_calls import Caller
-from adapters.synthetix_codes import CallInvalid
+from adapters.synthetix_codes import NonceMissing, NonceRefused
 from adapters.synthetix_lists import BY_CLIENT_ID
 from adapters.synthetix_reading import Listed
 from adapters.synthetix_wire import EVERYTHING, ORDER, ORDER_CLASSES, TWAP
@@ -69,12 +73,22 @@ FIND_PAGES = 20
 """Pages read inside a cancel: 1,000 orders where the venue gives 50 a page."""
 FIND_ORDERS = 1000
 """Orders that are cancelled by id in one round: five calls."""
-WILDCARD_AGAIN_S = 3600.0
-"""How long a refused `["*"]` is not tried again."""
 WARNING = (
     "the key can also place orders, as Synthetix has none that may only cancel: use a delegated "
     "signer that nothing else signs with, never the owner's key"
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """One cancelAllOrders that was sent."""
+
+    symbols: tuple[str, ...]
+    receipt: Receipt
+
+    def names(self, order: OpenOrder) -> bool:
+        """Tell whether it is meant for an order."""
+        return EVERYTHING in self.symbols or order.symbol in self.symbols
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,67 +110,76 @@ class SynthetixAdapter:
             return ()
         if scope.order_id is not None:
             return await self._cancel_named(scope, scope.order_id)
-        swept = self._swept(scope)
         async with asyncio.TaskGroup() as group:
-            sweeping = group.create_task(self._sweep(swept))
-            seeing = group.create_task(self._cancel_seen(scope, swept))
-        receipts, (listed, seen) = sweeping.result(), seeing.result()
-        if _is_refused(receipts) or (_is_everything(scope) and not swept):
-            receipts = await self._fall_back(scope, swept, listed)
-        return (*receipts, *seen)
+            sweeping = group.create_task(self._sweep(self._calls(scope)))
+            seeing = group.create_task(self._cancel_seen(scope))
+        sweeps, (listed, seen) = sweeping.result(), seeing.result()
+        return (*await self._mended(sweeps, listed), *seen)
 
-    async def _fall_back(
-        self, scope: Scope, swept: Sequence[str], listed: Listed
-    ) -> tuple[Receipt, ...]:
-        """Cancel what a cancelAllOrders was meant for, once the venue does not take that one."""
-        mine = _of(ORDER, listed.orders)
-        if not _is_everything(scope):
-            return await self._cancel_some(ORDER, [o for o in mine if o.symbol in swept], listed)
-        if swept:
-            self.caller.lessons.no_wildcard_until = _now() + WILDCARD_AGAIN_S
-            logger.warning("wildcard.refused", extra={"venue": "synthetix"})
-        # Where not all orders are seen, some may rest in any market.
-        unseen = frozenset() if listed.is_whole else self.markets()
-        receipts = await self._sweep(sorted({order.symbol for order in mine} | unseen))
-        if receipts and not _is_refused(receipts):
-            return receipts
+    def _calls(self, scope: Scope) -> list[list[str]]:
+        """Return the symbols of each cancelAllOrders that means nothing beyond the scope."""
+        if not _can_sweep(scope):
+            return []
+        if not scope.symbols:
+            return [[EVERYTHING]]
+        symbols, known = [each for each in scope.symbols if each != EVERYTHING], self.markets()
+        listed = [symbol for symbol in symbols if symbol in known]
+        # One that is not known may spoil a call: each has one of its own.
+        return [*wire.batches(listed), *([each] for each in symbols if each not in known)]
+
+    async def _mended(self, sweeps: Sequence[Sweep], listed: Listed) -> tuple[Receipt, ...]:
+        """Return the receipts of these calls, with what is done in place of those that missed."""
+        missed = [each for each in sweeps if _has_missed(each, listed)]
+        receipts = tuple(each.receipt for each in sweeps if each not in missed)
+        if missed:
+            receipts += await self._fall_back(missed, listed)
+        return receipts
+
+    async def _fall_back(self, missed: Sequence[Sweep], listed: Listed) -> tuple[Receipt, ...]:
+        """Cancel what calls were meant for that did nothing: by finer ones, at last by ids."""
+        logger.warning("cancel_all.missed", extra={"venue": "synthetix"})
+        mine = [o for o in _of(ORDER, listed.orders) if any(each.names(o) for each in missed)]
+        if finer := self._finer(missed, mine, listed):
+            return await self._mended(await self._sweep(finer), listed)
         return await self._cancel_some(ORDER, mine, listed)
 
-    def _swept(self, scope: Scope) -> tuple[str, ...]:
-        """Return the symbols of one cancelAllOrders that means nothing beyond the scope."""
-        if not _can_sweep(scope):
-            return ()
-        if scope.symbols:
-            known = self.markets()
-            return tuple(symbol for symbol in scope.symbols if symbol in known)
-        return (EVERYTHING,) if _now() >= self.caller.lessons.no_wildcard_until else ()
+    def _finer(
+        self, missed: Sequence[Sweep], mine: Sequence[OpenOrder], listed: Listed
+    ) -> list[list[str]]:
+        """Return the symbols of the calls to make instead; none: there are no finer ones."""
+        # Where not all orders are seen, some may rest in any market.
+        if any(EVERYTHING in each.symbols for each in missed):
+            unseen = frozenset() if listed.is_whole else self.markets()
+            return wire.batches(sorted({order.symbol for order in mine} | unseen))
+        if listed.is_whole:
+            return []
+        return [[symbol] for each in missed if len(each.symbols) > 1 for symbol in each.symbols]
 
-    async def _sweep(self, symbols: Sequence[str]) -> tuple[Receipt, ...]:
-        """Send cancelAllOrders; one call, unless there are more symbols than a body holds."""
-        return await side_by_side(partial(self._sweep_some, some) for some in wire.batches(symbols))
+    async def _sweep(self, calls: Iterable[Sequence[str]]) -> tuple[Sweep, ...]:
+        """Send these cancelAllOrders, each with its symbols."""
+        return await side_by_side(partial(self._sweep_some, symbols) for symbols in calls)
 
-    async def _sweep_some(self, symbols: Sequence[str]) -> tuple[Receipt, ...]:
-        ask = wire.build_cancel_all(symbols)
+    async def _sweep_some(self, symbols: Sequence[str]) -> tuple[Sweep, ...]:
+        ask, accepted, refusal = wire.build_cancel_all(symbols), None, None
         try:
             told = await self.caller.cancel(ask)
             accepted = 0 if told is None else lists.parse_cancel_all(told)
         except VenueError as error:
-            return (Receipt(order_class=ORDER, call=ask.name, error=error),)
-        return (Receipt(order_class=ORDER, call=ask.name, accepted=accepted),)
+            refusal = error
+        receipt = Receipt(order_class=ORDER, call=ask.name, accepted=accepted, error=refusal)
+        return (Sweep(symbols=tuple(symbols), receipt=receipt),)
 
-    async def _cancel_seen(
-        self, scope: Scope, swept: Sequence[str]
-    ) -> tuple[Listed, tuple[Receipt, ...]]:
+    async def _cancel_seen(self, scope: Scope) -> tuple[Listed, tuple[Receipt, ...]]:
         """Look, and cancel by their ids what is in scope and no cancelAllOrders is sent for."""
         # Where a cancelAllOrders goes beside it, others' of those come before this look.
-        listed = await self._list(Priority.READING if swept else Priority.CANCEL)
+        is_swept = _can_sweep(scope)
+        listed = await self._list(Priority.READING if is_swept else Priority.CANCEL)
         mine = [order for order in listed.orders if readings.is_in_scope(order, scope)]
         classes, parts = readings.classes_of(scope), list[Part[Receipt]]()
         if TWAP in classes:
             parts.append(partial(self._cancel_some, TWAP, _of(TWAP, mine), listed))
-        if ORDER in classes and not (_is_everything(scope) or _is_all(scope.symbols, swept)):
-            rest = [order for order in _of(ORDER, mine) if order.symbol not in swept]
-            parts.append(partial(self._cancel_some, ORDER, rest, listed))
+        if ORDER in classes and not is_swept:
+            parts.append(partial(self._cancel_some, ORDER, _of(ORDER, mine), listed))
         return listed, await side_by_side(parts)
 
     async def _cancel_some(
@@ -242,18 +265,18 @@ def _can_sweep(scope: Scope) -> bool:
     return is_whole and scope.protective is Protective.CANCEL
 
 
-def _is_everything(scope: Scope) -> bool:
-    """Tell whether all markets are meant, and all that a cancelAllOrders takes there."""
-    return not scope.symbols and _can_sweep(scope)
+def _has_missed(sweep: Sweep, listed: Listed) -> bool:
+    """Tell whether a call is refused, or taken and names no order though the list shows some.
 
-
-def _is_all(symbols: Sequence[str], swept: Sequence[str]) -> bool:
-    return bool(swept) and set(symbols) <= set(swept)
-
-
-def _is_refused(receipts: Iterable[Receipt]) -> bool:
-    """Tell whether the venue could not read a call: then another one may do."""
-    return any(isinstance(receipt.error, CallInvalid) for receipt in receipts)
+    Whatever it is refused for: the venue may have no code for a symbol that it does not know, and
+    may skip one without a word. A nonce that is refused says nothing of the call.
+    """
+    error = sweep.receipt.error
+    if error is not None:
+        return isinstance(error, VenueRefused) and not isinstance(
+            error, NonceRefused | NonceMissing
+        )
+    return not sweep.receipt.accepted and any(map(sweep.names, _of(ORDER, listed.orders)))
 
 
 def _same(orders: Iterable[OpenOrder], call: str, error: VenueError | None) -> tuple[Receipt, ...]:
@@ -267,7 +290,3 @@ def _same(orders: Iterable[OpenOrder], call: str, error: VenueError | None) -> t
 
 def _of(order_class: OrderClass, orders: Iterable[OpenOrder]) -> list[OpenOrder]:
     return [order for order in orders if order.order_class == order_class]
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

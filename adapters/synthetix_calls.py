@@ -53,8 +53,6 @@ HEADERS = (("Content-Type", "application/json"), ("User-Agent", wire.USER_AGENT)
 class Lessons:
     """What the answers of one base URL have taught; shared by all adapters there."""
 
-    no_wildcard_until: float = float("-inf")
-    """Loop time until which `["*"]` is not tried again."""
     page: int = wire.PAGE_MAX
     """Orders asked for in one page."""
     reads_with_nonce: bool = False

@@ -198,10 +198,12 @@ def _by_code(complaint: Complaint, address: str) -> VenueError:
     if complaint.status == HTTPStatus.FORBIDDEN or complaint.category == "AUTH":
         return _refused_key(complaint, address)
     is_market = code in MARKET or "invalid market symbol" in said.lower()
-    is_bare = not code and complaint.status in (HTTPStatus.BAD_REQUEST, _TOO_LARGE)
-    if is_market or is_bare or code in INVALID or complaint.category == "REQUEST":
+    is_invalid = is_market or code in INVALID or complaint.category == "REQUEST"
+    if is_invalid or complaint.status in (HTTPStatus.BAD_REQUEST, _TOO_LARGE):
         return CallInvalid(
-            user_message=f"Synthetix cannot use the call: {said}", venue_code=_code(complaint)
+            user_message=f"Synthetix cannot use the call: {said}",
+            venue_code=_code(complaint),
+            is_retryable=bool(code) and not is_invalid,
         )
     return VenueRefused(
         user_message=f"Synthetix refuses for a reason unknown to cancelall: {said}",

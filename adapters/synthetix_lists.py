@@ -27,8 +27,10 @@ from adapters.synthetix_codes import Complaint
 from adapters.synthetix_replies import SECOND_MS, Told, Wire, invalid, moment, read, text_of
 from adapters.synthetix_wire import ORDER, TWAP
 
-PLAIN = re.compile(r"(limit|market)\W*(gtc|gtd|ioc|fok)?", re.IGNORECASE)
-"""What `type` says of an order that is no trigger; every other kind, known or not, is one."""
+TRIGGER = re.compile(r"trigger|stop|profit|trail|\btp\b|\bsl\b", re.IGNORECASE)
+"""What `type` says of a trigger, which has a `triggerPrice` as well. It is text for a person, and
+an order of a kind unknown is none: kept for its protection it would be neither cancelled nor shown.
+"""
 BY_CLIENT_ID = (("by", "clientOrderIds"),)
 """The route of an order that has no id of the venue's yet."""
 
@@ -152,7 +154,7 @@ def _order(row: _Row, offset_ms: float) -> OpenOrder:
     if not (venue_id or client_id):
         raise invalid("an open order has no id")
     is_twap = bool(row.twap) or "twap" in row.kind.lower()
-    is_trigger = not is_twap and (PLAIN.fullmatch(row.kind) is None or _is_set(row.trigger_price))
+    is_trigger = _is_set(row.trigger_price) or TRIGGER.search(row.kind) is not None
     at = moment(row.created)
     return OpenOrder(
         order_class=TWAP if is_twap else ORDER,
@@ -160,7 +162,9 @@ def _order(row: _Row, offset_ms: float) -> OpenOrder:
         order_id=venue_id or client_id,
         client_id=client_id,
         created=None if at is None else _ours(at, offset_ms),
-        is_protective=is_trigger or bool(row.is_reduce_only) or bool(row.closes_position),
+        is_protective=(is_trigger and not is_twap)
+        or bool(row.is_reduce_only)
+        or bool(row.closes_position),
         route=() if venue_id else BY_CLIENT_ID,
     )
 

@@ -24,6 +24,7 @@ Sources: developers.synthetix.io (REST trade, rate limits, changelog to 2026-04-
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -198,8 +199,12 @@ def public_body(ask: Ask) -> bytes:
 
 
 def is_venue_id(text: str) -> bool:
-    """Tell whether this can be an order id of the venue's own."""
-    return text.isascii() and text.isdigit() and int(text[:40]) <= ID_MAX
+    """Tell whether this can be an order id of the venue's own.
+
+    It is sent as the number: with leading zeros, which a client's id may have, it would name
+    another order.
+    """
+    return re.fullmatch(r"0|[1-9][0-9]{0,19}", text) is not None and int(text) <= ID_MAX
 
 
 def batches(entries: Iterable[str]) -> list[list[str]]:

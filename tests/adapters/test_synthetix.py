@@ -25,6 +25,8 @@ from adapters.contract import (
 from adapters.gate import Gate
 from adapters.synthetix_wire import ORDER, TWAP
 from bot.sandbox.venues import server
+from bot.sandbox.venues.exchange import Answer, Request
+from bot.sandbox.venues.faults import Wrong
 from bot.sandbox.venues.synthetix_shapes import Element, Empty, Nothing, Told, Unlisted, Wildcard
 from tests.adapters.synthetix_world import (
     ALL,
@@ -135,10 +137,87 @@ def test_no_orders_found_is_not_believed_where_orders_rest():
             "error": {"code": "VALIDATION_ERROR", "message": "No orders found"},
         }
         world.doctor(CANCEL_ALL, lambda _: lie)
-        world.simulated.book.orders[MINE][0].is_uncancellable = True
+        stays = world.simulated.book.orders[MINE][0]
+        stays.is_uncancellable = True
         receipts = await world.adapter.cancel_all(ALL)
-        assert counted(receipts)[0] == ("order", "cancel-all *", 0)
+        assert counted(receipts)[0] == ("order", f"cancel {stays.order_id}", 1)
         assert not (await world.read()).is_clean
+        assert [body["params"]["symbols"] for body in world.sent(CANCEL_ALL)] == [
+            ["*"],
+            ["BTC-USDT"],
+        ]
+
+    play(act)
+
+
+def answering(world: World, lie: Answer, *symbols: str, at: str = MINE) -> None:
+    """Have the venue say this of every cancel-all that names exactly these symbols."""
+    honest = world.simulated.answer
+
+    def answer(request: Request, now: float) -> Answer:
+        params = json.loads(request.body)["params"]
+        is_meant = params.get("symbols") == list(symbols) and params["subAccountId"] == at
+        return lie if is_meant else honest(request, now)
+
+    world.simulated.answer = answer  # type: ignore[method-assign]
+
+
+def saying(status: int, code: str, said: str) -> Answer:
+    told = {"status": "error", "error": {"code": code, "message": said}}
+    return Answer(status=status, body=json.dumps(told).encode())
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        Answer(status=200, body=b'{"status":"ok","response":[]}'),
+        saying(400, "VALIDATION_ERROR", "No orders found"),
+        saying(400, "INVALID_SYMBOL", "symbols[0]: unsupported"),
+        saying(400, "UNKNOWN_ERROR", "?"),
+        Answer(status=403, body=b"<html>"),
+    ],
+    ids=["skipped", "none", "unknown code", "no reason", "firewall"],
+)
+def test_star_that_cancels_nothing_gives_way_to_markets_in_the_same_round(lie: Answer):
+    async def act(world: World) -> None:
+        for number in range(400):
+            world.place(symbol=("BTC-USDT", "ETH-USDT")[number % 2])
+        answering(world, lie, "*")
+        sight = await world.chase()
+        assert (sight.rounds, sight.accepted, world.open()) == (1, 400, [])
+        assert sight.flat_at is not None
+        assert sight.flat_at < 1.0
+
+    play(act)
+
+
+def test_symbol_that_is_taken_and_skipped_gives_way_to_ids():
+    async def act(world: World) -> None:
+        await world.venue.instruments()
+        order = world.place(symbol="BTC-USDT")
+        answering(world, Answer(status=200, body=b'{"status":"ok","response":[]}'), "BTC-USDT")
+        receipts = await world.adapter.cancel_all(Scope(symbols=("BTC-USDT",)))
+        assert counted(receipts)[0] == ("order", f"cancel {order.order_id}", 1)
+        assert world.open() == []
+
+    play(act)
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [Answer(status=400, body=b"<html>"), saying(400, "VALIDATION_ERROR", "this subaccount")],
+    ids=["a proxy's", "about one account"],
+)
+def test_star_that_is_refused_to_one_account_is_sent_for_all_others(refusal: Answer):
+    async def act(world: World) -> None:
+        answering(world, refusal, "*", at=BESIDE)
+        world.place(at=BESIDE)
+        await world.joined(BESIDE).cancel_all(ALL)
+        assert world.open(BESIDE) == []
+        world.place()
+        world.fail(Wrong.SERVER, READ)
+        await world.adapter.cancel_all(ALL)
+        assert world.open() == []
 
     play(act)
 
@@ -159,25 +238,6 @@ def test_where_all_markets_are_not_known_by_a_star_the_markets_of_the_orders_are
             ["*"],
             ["BTC-USDT", "SOL-USDT"],
         ]
-        world.place()
-        await world.joined().cancel_all(ALL)
-        assert world.open() == []
-        assert world.sent(CANCEL_ALL)[-1]["params"]["symbols"] == ["BTC-USDT"]
-        assert len(world.sent(CANCEL_ALL)) == 3
-
-    play(act)
-
-
-def test_star_is_tried_again_after_an_hour():
-    async def act(world: World) -> None:
-        world.choose(wildcard=Wildcard.UNKNOWN)
-        await world.adapter.cancel_all(ALL)
-        world.choose(wildcard=Wildcard.ALONE)
-        await asyncio.sleep(3601.0)
-        world.place()
-        await world.adapter.cancel_all(ALL)
-        assert [body["params"]["symbols"] for body in world.sent(CANCEL_ALL)] == [["*"], ["*"]]
-        assert world.open() == []
 
     play(act)
 
@@ -236,19 +296,66 @@ def test_symbol_that_is_not_listed_spoils_no_call_and_is_cancelled_by_ids():
         receipts = await world.adapter.cancel_all(Scope(symbols=("BTC-USDT", "NEW-USDT")))
         assert counted(receipts) == [
             ("order", "cancel-all BTC-USDT", 1),
-            ("twap", "look for twap", 0),
             ("order", f"cancel {odd.order_id}", 1),
+            ("twap", "look for twap", 0),
         ]
         assert world.open() == []
 
     play(act)
 
 
-def test_symbols_are_cancelled_by_ids_while_no_list_of_markets_is_known():
+def test_each_symbol_goes_alone_while_no_list_of_markets_is_known_and_no_orders_can_be_read():
     async def act(world: World) -> None:
+        for symbol in ("BTC-USDT", "SOL-USDT"):
+            world.place(symbol=symbol)
+        stays = world.place(symbol="ETH-USDT")
+        world.fail(Wrong.HANG, READ)
+        scope = Scope(symbols=("BTC-USDT", "OLD-USDT", "SOL-USDT"))
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(world.adapter.cancel_all(scope))
+            await asyncio.sleep(0.1)
+            assert world.ids() == {stays.order_id}
+        assert [each.accepted for each in task.result()] == [1, 1, None, None]
+        assert [body["params"]["symbols"] for body in world.sent(CANCEL_ALL)] == [
+            ["BTC-USDT"],
+            ["OLD-USDT"],
+            ["SOL-USDT"],
+        ]
+
+    play(act)
+
+
+def test_delisted_symbol_of_an_old_list_spoils_no_other_where_no_orders_can_be_read():
+    async def act(world: World) -> None:
+        await world.venue.instruments()
         world.place(symbol="BTC-USDT")
         stays = world.place(symbol="ETH-USDT")
-        await world.adapter.cancel_all(Scope(symbols=("BTC-USDT",)))
+        del world.simulated.markets["SOL-USDT"]
+        world.fail(Wrong.SERVER, READ)
+        await world.adapter.cancel_all(Scope(symbols=("BTC-USDT", "SOL-USDT")))
+        assert world.ids() == {stays.order_id}
+
+    play(act)
+
+
+def test_delisted_market_spoils_no_other_where_neither_a_star_is_taken_nor_orders_can_be_read():
+    async def act(world: World) -> None:
+        world.choose(wildcard=Wildcard.UNKNOWN)
+        await world.venue.instruments()
+        world.place(symbol="BTC-USDT")
+        world.place(symbol="ETH-USDT")
+        del world.simulated.markets["SOL-USDT"]
+        world.fail(Wrong.SERVER, READ)
+        await world.adapter.cancel_all(ALL)
+        assert world.open() == []
+
+    play(act)
+
+
+def test_star_among_the_symbols_of_a_scope_is_never_sent():
+    async def act(world: World) -> None:
+        stays = world.place()
+        await world.adapter.cancel_all(Scope(symbols=("*",)))
         assert world.ids() == {stays.order_id}
         assert world.sent(CANCEL_ALL) == []
 
@@ -281,6 +388,18 @@ def test_orders_that_protect_stay_and_are_left_out_of_readings():
         assert world.sent(CANCEL_ALL) == []
         assert (await world.read(KEEP)).is_clean
         assert len((await world.read()).orders) == 3
+
+    play(act)
+
+
+@pytest.mark.parametrize("shown", ["Limit (GTC)", "Limit Post Only", "limitAlo", "Post Only", ""])
+def test_order_of_a_kind_unknown_does_not_stay_with_those_that_protect(shown: str):
+    async def act(world: World) -> None:
+        world.place()
+        rows = lambda body: [{**row, "type": shown} for row in body["response"]]  # noqa: E731
+        world.doctor(READ, lambda body: {**body, "response": rows(body)})
+        assert (await world.chase(KEEP)).is_flat
+        assert world.open() == []
 
     play(act)
 
@@ -346,6 +465,17 @@ def test_order_that_no_list_shows_is_cancelled_all_the_same(order_id: str, field
         receipts = await world.adapter.cancel_all(scope)
         assert [(each.accepted, each.error) for each in receipts] == [(0, None), (0, None)]
         assert world.sent(CANCEL)[0]["params"][field] == [order_id]
+
+    play(act)
+
+
+def test_clients_id_with_leading_zeros_cancels_no_order_of_that_number():
+    async def act(world: World) -> None:
+        stays = world.place(symbol="BTC-USDT")
+        scope = Scope(symbols=("ETH-USDT",), order_id=f"0{stays.order_id}")
+        await world.adapter.cancel_all(scope)
+        assert world.ids() == {stays.order_id}
+        assert world.sent(CANCEL)[0]["params"]["clientOrderIds"] == [scope.order_id]
 
     play(act)
 

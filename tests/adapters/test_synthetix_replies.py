@@ -104,6 +104,12 @@ def test_every_code_means_what_is_documented_under_any_status(
         assert (found.venue_code, found.retryable) == (code, retryable)
 
 
+def test_call_refused_for_a_code_unknown_may_be_asked_again_and_another_call_may_do():
+    found = failure(error("INVALID_SYMBOL", "symbols[0]"), 400)
+    assert type(found) is CallInvalid
+    assert found.retryable
+
+
 def test_all_known_codes_are_sorted_somewhere():
     """The whole list that the server's own library holds."""
     known = (
@@ -349,8 +355,10 @@ def test_order_is_named_by_the_venues_id_or_else_by_the_clients(
         ({"type": "Stop Market"}, True),
         ({"type": "triggerSl"}, True),
         ({"type": "Take Profit Limit"}, True),
-        ({"type": "limitless novelty"}, True),
-        ({"type": ""}, True),
+        ({"type": "Trailing"}, True),
+        ({"type": "TP"}, True),
+        ({"type": "limitless novelty"}, False),
+        ({"type": ""}, False),
         ({"reduceOnly": True}, True),
         ({"closePosition": True}, True),
         ({"type": "twap", "twapDetails": {}}, False),
