@@ -152,7 +152,10 @@ async def connect(
 
     async with links.open_link(settings.base_url, gate, carrier=carrier) as link:
         markets = Markets(read=partial(_read_markets, link))
-        yield Synthetix(link=link, state_dir=state_dir, signer_of=EvmSigner, markets=markets)
+        try:
+            yield Synthetix(link=link, state_dir=state_dir, signer_of=EvmSigner, markets=markets)
+        finally:
+            gate.nonces.settle()
 
 
 async def _read_markets(link: VenueLink) -> Instruments:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.gate import Gate
-from adapters.nonces import AHEAD_MS, JUMP_MS_MAX, NONCE_MAX, Counter, Nonces
+from adapters.nonces import AHEAD_MS, FAR_MS, NONCE_MAX, STRICT_MS, Counter, Nonces
 from adapters.pacing import Window
 from tests.fakes import clock as clocks
 
@@ -21,6 +23,10 @@ NOW = 1_704_067_200_000
 
 def counter(state_dir: Path | None = None) -> Counter:
     return Nonces().counter("key-1", state_dir)
+
+
+def settle(series: Counter) -> None:
+    Nonces(counters={"key-1": series}).settle()
 
 
 def test_nonce_is_the_time_or_one_more_than_the_last():
@@ -50,6 +56,7 @@ def test_no_nonce_is_ever_drawn_twice_or_below_another(steps: list[int | str]):
 def test_restart_goes_on_above_every_nonce_that_was_drawn(tmp_path: Path):
     before = counter(tmp_path)
     drawn = [before.draw(NOW + step) for step in (0, 30_000, AHEAD_MS, AHEAD_MS + 1)]
+    settle(before)
     after = counter(tmp_path)
     assert after.draw(NOW) > drawn[-1]
     assert after.draw(NOW + 10 * AHEAD_MS) == NOW + 10 * AHEAD_MS
@@ -59,12 +66,15 @@ def test_one_write_serves_a_minute_of_nonces(tmp_path: Path):
     series = counter(tmp_path)
     file = tmp_path / "nonce-key-1.json"
     series.draw(NOW)
+    settle(series)
     assert json.loads(file.read_bytes()) == {"reserved": NOW + 60_000}
     file.unlink()
     for step in range(0, 60_001, 500):
         series.draw(NOW + step)
+    settle(series)
     assert not file.exists()
     series.draw(NOW + 60_001)
+    settle(series)
     assert json.loads(file.read_bytes()) == {"reserved": NOW + 120_001}
 
 
@@ -77,7 +87,18 @@ def test_disk_that_refuses_stops_no_cancel(tmp_path: Path, caplog: pytest.LogCap
     series = counter(tmp_path / "gone")
     with caplog.at_level(logging.WARNING):
         assert series.draw(NOW) == NOW
+        settle(series)
     assert [record.message for record in caplog.records] == ["nonce.unkept"]
+
+
+def test_no_draw_waits_for_a_disk_that_stalls(tmp_path: Path):
+    series, disk = counter(tmp_path), threading.Event()
+    series.writer.submit(disk.wait)  # What the disk has not written yet.
+    assert series.draw(NOW) == NOW
+    assert list(tmp_path.iterdir()) == []
+    disk.set()
+    settle(series)
+    assert [file.name for file in tmp_path.iterdir()] == ["nonce-key-1.json"]
 
 
 @pytest.mark.parametrize(
@@ -114,11 +135,17 @@ def test_refused_nonce_makes_the_series_jump_further_each_time():
         series.refused(last)
         jumps.append(series.draw(NOW) - last)
         last += jumps[-1]
-    assert (
-        jumps
-        == [each + 1 for each in (1000, 2000, 4000, 8000, 16000, 32000, 64000)]
-        + [JUMP_MS_MAX + 1] * 2
-    )
+    assert jumps == [
+        each + 1 for each in (1000, 2000, 4000, 8000, 16000, 32000, 64000, 128_000, 256_000)
+    ]
+
+
+def test_no_jump_is_longer_than_eighteen_hours_and_a_bit():
+    series, last = counter(), 0
+    for _ in range(30):
+        last = series.draw(NOW)
+        series.refused(last)
+    assert series.draw(NOW) - last == 65_536_001
 
 
 def test_accepted_nonce_makes_the_next_jump_small_again():
@@ -141,8 +168,21 @@ def test_calls_refused_together_jump_once():
 
 def test_nonce_stays_what_json_can_carry():
     series = Counter(path=None, last=NONCE_MAX - 1)
-    assert series.draw(NOW) == NONCE_MAX == 2**53 - 1
-    assert series.draw(NOW) == NONCE_MAX
+    assert series.draw(NONCE_MAX - 10) == NONCE_MAX == 2**53 - 1
+    assert series.draw(NONCE_MAX - 10) == NONCE_MAX
+
+
+@pytest.mark.parametrize("reserved", [NONCE_MAX, NOW + FAR_MS + 1])
+def test_file_with_a_number_nobody_drew_is_told_and_ignored(
+    tmp_path: Path, reserved: int, caplog: pytest.LogCaptureFixture
+):
+    (tmp_path / "nonce-key-1.json").write_text(json.dumps({"reserved": reserved}))
+    series = counter(tmp_path)
+    with caplog.at_level(logging.WARNING):
+        assert [series.draw(NOW), series.draw(NOW)] == [NOW, NOW + 1]
+    assert [record.message for record in caplog.records] == ["nonce.unreadable"]
+    settle(series)
+    assert json.loads((tmp_path / "nonce-key-1.json").read_bytes()) == {"reserved": NOW + 60_000}
 
 
 async def answered_in_order(series: Counter, answer_s: float) -> list[tuple[str, int, float]]:
@@ -170,7 +210,7 @@ def test_calls_of_a_key_go_side_by_side_until_a_nonce_is_refused():
 
 def test_calls_of_a_key_take_turns_once_a_nonce_was_refused():
     series = counter()
-    series.is_strict = True
+    series.strict_until_ms = math.inf
     assert clocks.run(answered_in_order(series, 0.25)) == [
         ("sent", 0, 0.0),
         ("answered", 0, 0.25),
@@ -181,17 +221,17 @@ def test_calls_of_a_key_take_turns_once_a_nonce_was_refused():
     ]
 
 
-def test_call_without_an_answer_keeps_the_others_for_a_second():
+def test_call_without_an_answer_keeps_the_others_for_a_second_however_many_they_are():
     series = counter()
-    series.is_strict = True
+    series.strict_until_ms = math.inf
     seen = clocks.run(answered_in_order(series, 5.0))
-    assert [(nonce, at) for what, nonce, at in seen if what == "sent"] == [(0, 0), (1, 1), (2, 2)]
+    assert [(nonce, at) for what, nonce, at in seen if what == "sent"] == [(0, 0), (1, 1), (2, 1)]
     assert not series.lock.locked()
 
 
 def test_call_that_is_given_up_while_it_waits_its_turn_hinders_nobody():
     series = counter()
-    series.is_strict = True
+    series.strict_until_ms = math.inf
 
     async def main() -> int:
         with series.turn() as first:
@@ -203,3 +243,12 @@ def test_call_that_is_given_up_while_it_waits_its_turn_hinders_nobody():
 
     assert clocks.run(main()) == NOW + 1
     assert not series.lock.locked()
+
+
+def test_calls_go_side_by_side_again_some_minutes_after_the_last_refusal():
+    series = counter()
+    series.refused(series.draw(NOW - STRICT_MS + 1))
+    assert clocks.run(answered_in_order(series, 0.1))[1][0] == "answered"
+    series = counter()
+    series.refused(series.draw(NOW - STRICT_MS))
+    assert [what for what, _, _ in clocks.run(answered_in_order(series, 0.1))[:3]] == ["sent"] * 3

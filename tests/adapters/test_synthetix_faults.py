@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -288,12 +289,13 @@ def test_used_nonce_may_be_tried_again_and_the_next_one_is_above_it():
         assert errors(receipts) == [NonceRefused, None]
         assert receipts[0].error.retryable
         counter = world.adapter.caller.counter
-        assert (counter.is_strict, counter.refusals) == (True, 1)
+        assert counter.refusals == 1
+        assert counter.strict_until_ms == pytest.approx(world.now * 1000 + 300_000, abs=100)
         assert errors(await world.adapter.cancel_all(ALL)) == [None, None]
         assert world.open() == []
         first, second = nonces(world)
         assert second == first + 1001
-        assert (counter.is_strict, counter.refusals) == (True, 0)
+        assert counter.refusals == 0
 
     play(act)
 
@@ -331,7 +333,7 @@ def test_side_by_side_calls_go_in_turns_once_one_was_overtaken():
 
     async def act(world: World) -> None:
         world.choose(nonces=Nonces.RISING)
-        world.adapter.caller.counter.is_strict = True
+        world.adapter.caller.counter.strict_until_ms = math.inf
         world.carrier.calls.clear()
         orders = [
             OpenOrder(
@@ -353,7 +355,7 @@ def test_side_by_side_calls_go_in_turns_once_one_was_overtaken():
 def test_counter_of_a_key_is_free_again_after_every_kind_of_end():
     async def act(world: World) -> None:
         counter: Counter = world.adapter.caller.counter
-        counter.is_strict = True
+        counter.strict_until_ms = math.inf
         for wrong in (Wrong.HANG, Wrong.SERVER, Wrong.CUT):
             world.fail(wrong, CANCEL_ALL, times=1)
             receipts = await world.adapter.cancel_all(ALL)
