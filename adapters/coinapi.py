@@ -132,6 +132,7 @@ class Coinapi:
         caller = Caller(
             link=self.link,
             signer=signer,
+            exchange_id=uid,
             purpose=purpose,
             lessons=self.lessons,
             may_send=may_send,

@@ -84,33 +84,30 @@ class Lessons:
 
     one_by_one: set[str] = field(default_factory=set)
     """Exchange ids that take no cancel-all."""
-    known: set[str] = field(default_factory=set)
-    """Exchange ids that EMS has listed orders of, or taken a cancel-all for."""
     doubted: dict[str, VenueError] = field(default_factory=dict)
     """Exchange ids that EMS may not know: it called a cancel-all for them invalid. What it lists
     for such an id is not documented, so their empty lists prove nothing."""
+    holds: dict[str, Hold] = field(default_factory=dict)
+    """By key: a plan's limit is one customer's."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Hold:
+    """How long a key makes no call."""
+
     refusals: int = 0
     """How often in a row EMS said that we are too fast."""
-    held_until: float = float("-inf")
+    until: float = float("-inf")
     """Loop time."""
-
-    def knows(self, exchange_id: str) -> None:
-        """Note that EMS knows this exchange id."""
-        self.known.add(exchange_id)
-        self.doubted.pop(exchange_id, None)
-
-    def doubts(self, exchange_id: str, error: VenueError) -> None:
-        """Note that EMS may not know this exchange id, unless it has shown that it does."""
-        if exchange_id not in self.known:
-            self.doubted[exchange_id] = error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Calls with one key for one purpose."""
+    """Calls with one key for one exchange account and one purpose."""
 
     link: VenueLink
     signer: KeyHolder
+    exchange_id: str
     purpose: Purpose
     lessons: Lessons
     may_send: Callable[[], bool] = always
@@ -131,24 +128,26 @@ class Caller:
             return wire.request(ask, key=keys[-1])
 
         priority = priority if self.purpose is Purpose.RUN else Priority.OTHER
-        reply = await self.link.call(Call(name=ask.name, windows=(), priority=priority), build)
+        windows = (wire.account(self.exchange_id), wire.holder(self.signer.budget_id))
+        reply = await self.link.call(Call(name=ask.name, windows=windows, priority=priority), build)
         try:
             found = replies.judge(reply, key=keys[-1])
         except VenueThrottled as error:
             self._hold(error)
             raise
-        self.lessons.refusals = 0
+        self.lessons.holds.pop(self.signer.budget_id, None)
         return found
 
     def _hold(self, error: VenueThrottled) -> None:
-        """Hold all calls, twice as long as before; calls that were refused together count once."""
-        lessons, now = self.lessons, asyncio.get_running_loop().time()
-        if now >= lessons.held_until:
-            lessons.refusals += 1
-            doubled_s = min(2.0 ** (lessons.refusals - 1), HOLD_S_MAX)
-            lessons.held_until = now + max(error.retry_after_s, doubled_s)
-        error.retry_after_s = lessons.held_until - now
-        self.link.gate.throttled(wire.ADDRESS, error.retry_after_s)
+        """Hold this key's calls, each time for longer; those refused together count once."""
+        now, key = asyncio.get_running_loop().time(), self.signer.budget_id
+        hold = self.lessons.holds.setdefault(key, Hold())
+        if now >= hold.until:
+            hold.refusals += 1
+            doubled_s = min(2.0 ** (hold.refusals - 1), HOLD_S_MAX)
+            hold.until = now + max(error.retry_after_s, doubled_s)
+        error.retry_after_s = hold.until - now
+        self.link.gate.throttled(wire.holder(key), error.retry_after_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +158,9 @@ class CoinapiAdapter:
     exchange_id: str
     tried: dict[str, int] = field(default_factory=dict)
     """How often each order was cancelled by its id: those that stay must not hide the others."""
+    known: set[str] = field(default_factory=set)
+    """Its exchange_id, once EMS has listed orders of it or taken a cancel-all for it: in this run
+    alone, for an account may be renamed or removed at CoinAPI while this process lives."""
 
     @property
     def capabilities(self) -> Capabilities:
@@ -180,15 +182,23 @@ class CoinapiAdapter:
         return await self._cancel_listed(scope)
 
     async def _cancel_everything(self) -> Receipt:
-        ask, lessons = wire.build_cancel_all(self.exchange_id), self.caller.lessons
+        ask = wire.build_cancel_all(self.exchange_id)
         try:
             await self.caller.ask(ask, Priority.CANCEL)
         except VenueError as error:
             if isinstance(error, CallInvalid):
-                lessons.doubts(self.exchange_id, error)
+                self._doubt(error)
             return Receipt(order_class=LIMIT, call=ask.name, error=error)
-        lessons.knows(self.exchange_id)
+        self._know()
         return Receipt(order_class=LIMIT, call=ask.name)
+
+    def _know(self) -> None:
+        self.known.add(self.exchange_id)
+        self.caller.lessons.doubted.pop(self.exchange_id, None)
+
+    def _doubt(self, error: VenueError) -> None:
+        if self.exchange_id not in self.known:
+            self.caller.lessons.doubted[self.exchange_id] = error
 
     async def _cancel_listed(self, scope: Scope) -> tuple[Receipt, ...]:
         """Read, then cancel exactly what is in scope by its id; say so where nothing is."""
@@ -238,8 +248,10 @@ class CoinapiAdapter:
             return Reading(unread=(Unread(order_class=LIMIT, error=error),))
         listed = reports.parse_orders(found, self.exchange_id)
         if listed.rows:
-            self.caller.lessons.knows(self.exchange_id)
+            self._know()
+        near = [row.order.symbol for row in listed.rows if reports.is_misspelt(row, scope)]
         why = listed.error or self.caller.lessons.doubted.get(self.exchange_id)
+        why = why or (replies.misspelt(near[0]) if near else None)
         return Reading(
             orders=tuple(row.order for row in listed.rows if reports.is_in_scope(row, scope)),
             unread=(Unread(order_class=LIMIT, error=why),) if why else (),

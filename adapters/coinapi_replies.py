@@ -159,7 +159,7 @@ def _refusal(found: object, key: str) -> VenueError | None:
         return None
     said = tidy(found.get("message"), key)
     if reason:
-        code = _code(reason)
+        code = _code(reason, key)
         return _error(REASONS.get(code, _STRANGE), code, said)
     if is_error:
         return _error(REASONS["OTHER"], "ERROR", said)
@@ -190,22 +190,32 @@ def _invalid_call(found: object, key: str) -> CallInvalid:
     return CallInvalid(
         user_message=f"{message}: {tidy(said, key)}" if said else message,
         remedy="Check the account's uid, the whole exchange_id as CoinAPI has it.",
-        venue_code=_code(fields.get("traceId")) or "HTTP 400",
+        venue_code=_code(fields.get("traceId"), key) or "HTTP 400",
     )
 
 
-def _code(told: object) -> str:
-    return re.sub(r"[^A-Za-z0-9_.:-]", "", str(told or ""))[:64]
+def _code(told: object, key: str) -> str:
+    said = re.sub(re.escape(key), "", str(told or ""), flags=re.IGNORECASE)
+    return re.sub(r"[^A-Za-z0-9_.:-]", "", said)[:64]
 
 
 def tidy(said: object, key: str) -> str:
     """Cut EMS's words, and take out the key and what looks like one."""
     if not isinstance(said, str):
         return ""
-    plain = " ".join(said.replace(key, "…").encode(errors="replace").decode().split())
+    safe = re.sub(re.escape(key), "…", said, flags=re.IGNORECASE)
+    plain = " ".join(safe.encode(errors="replace").decode().split())
     return re.sub(r"[A-Za-z0-9+/=]{24,}", "…", plain)[:200]
 
 
 def invalid(what: str) -> VenueReplyInvalid:
     """Say that an answer does not match its model; `what` names the place, never a value."""
     return VenueReplyInvalid(user_message=f"EMS: the answer is not as documented: {what}")
+
+
+def misspelt(symbol: str) -> VenueRefused:
+    """Say that an order rests whose symbol differs from the typed one in capitals alone."""
+    return VenueRefused(
+        user_message=f"an order in {symbol} rests, which differs from what was typed in capitals",
+        remedy=f"Ask again and type {symbol}.",
+    )

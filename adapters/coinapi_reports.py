@@ -15,7 +15,7 @@ Sources: OpenAPI "EMS - REST API" v1 as of 2025-05-23 and the quickstart at docs
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -73,6 +73,14 @@ def is_in_scope(row: Row, scope: Scope) -> bool:
     return scope.order_id is None or scope.order_id in (order.order_id, order.client_id)
 
 
+def is_misspelt(row: Row, scope: Scope) -> bool:
+    """Tell whether a scope names an order but for capitals: no list says how symbols are spelt."""
+    wanted = {symbol.casefold() for symbol in scope.symbols}
+    is_like = not wanted.isdisjoint(symbol.casefold() for symbol in row.symbols)
+    meant = replace(scope, symbols=())
+    return is_like and row.symbols.isdisjoint(scope.symbols) and is_in_scope(row, meant)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
     """What a reading shows."""
@@ -90,7 +98,7 @@ def parse_orders(found: object, exchange_id: str) -> Listed:
     """
     if not isinstance(found, list):
         return Listed(error=invalid("no list of orders"))
-    rows: dict[tuple[tuple[str, str], ...], Row] = {}
+    rows: dict[Row, None] = {}
     error: VenueReplyInvalid | None = None
     for place in found:
         try:
@@ -101,9 +109,8 @@ def parse_orders(found: object, exchange_id: str) -> Listed:
         if report.exchange_id != exchange_id:
             error = error or invalid("orders of another exchange_id than was asked for")
         elif report.status not in FINAL:
-            row = _row(report)
-            rows[row.order.route] = row
-    return Listed(rows=tuple(rows.values()), error=error)
+            rows.setdefault(_row(report))
+    return Listed(rows=tuple(rows), error=error)
 
 
 def _report(place: object) -> _Report:

@@ -32,6 +32,16 @@ ADDRESS = Window(name="address", calls=10, per_s=0.0)
 """Calls at once. That there is such a limit is documented, and no number: this one is ours."""
 
 
+def account(exchange_id: str) -> Window:
+    """Limit the calls at once of one account: where its exchange hangs, others still have room."""
+    return Window(name=f"exchange {exchange_id}", calls=3, per_s=0.0)
+
+
+def holder(budget_id: str) -> Window:
+    """Limit those of one key: that is what a plan's limit is about."""
+    return Window(name=f"key {budget_id}", calls=10, per_s=0.0)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
     """One request before the key is put in."""

@@ -176,17 +176,15 @@ class Gate:
             self._refuse_all()
             return
         soonest, blocked = math.inf, list[tuple[Priority, int, Queue]]()
-        has_room = True
-        while self._heads and has_room:
+        is_full = False
+        while self._heads:
             head = heapq.heappop(self._heads)
             waiters = self._queues[head[-1]]
             waiter = waiters[0]
             if not waiter.ticket.done():
-                # Where the address has no room for one, it has none for anybody behind either.
-                wait_s = self._pacer.wait_s(now, waiter.address, waiter.priority)
-                has_room = wait_s <= 0
-                if has_room:
-                    wait_s = self._pacer.wait_s(now, waiter.windows, waiter.priority)
+                wait_s = self._due_in_s(waiter, now, is_full=is_full)
+                # Where the address has no room for one, nobody behind it may take of it either.
+                is_full = is_full or self._pacer.wait_s(now, waiter.address, waiter.priority) > 0
                 if wait_s > 0:
                     soonest = min(soonest, wait_s)
                     blocked.append(head)
@@ -200,6 +198,13 @@ class Gate:
         for head in blocked:
             heapq.heappush(self._heads, head)
         self._wake_after(soonest)
+
+    def _due_in_s(self, waiter: _Waiter, now: float, *, is_full: bool) -> float:
+        """Return how long a call waits; where the address is full, what takes of it just waits."""
+        if is_full and waiter.address:
+            return math.inf
+        at_address_s = self._pacer.wait_s(now, waiter.address, waiter.priority)
+        return at_address_s or self._pacer.wait_s(now, waiter.windows, waiter.priority)
 
     def _wake_after(self, seconds: float) -> None:
         if self._timer is not None:

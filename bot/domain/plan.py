@@ -170,20 +170,27 @@ def spelled(command: Cancel, grounds: Grounds) -> Cancel:
     """
     if not (command.symbols or command.order):
         return command
-    lists = [grounds.symbols.get(account.place) for account in _named(command, grounds.directory)]
-    known = frozenset[str]().union(*filter(None, lists))
-    symbols = {way for symbol in command.symbols for way in _ways(symbol, known)}
+    named = _named(command, grounds.directory)
+    lists = [grounds.symbols.get(place) for place in {account.place for account in named}]
+    symbols = {way for symbol in command.symbols for way in _ways(symbol, lists)}
     order = command.order
-    if order is not None and len(ways := _ways(order[0], known)) == 1:
-        order = (ways[0], order[1])
+    if order is not None and len(ways := _ways(order[0], lists)) == 1:
+        order = (ways.pop(), order[1])
     return replace(command, symbols=tuple(sorted(symbols)), order=order)
 
 
-def _ways(symbol: str, known: frozenset[str]) -> list[str]:
-    if symbol in known:
-        return [symbol]
-    folded = symbol.casefold()
-    return [each for each in known if each.casefold() == folded] or [symbol]
+def _ways(symbol: str, lists: Iterable[frozenset[str] | None]) -> set[str]:
+    """Return how each venue spells a symbol: exactly so, else in other capitals.
+
+    What is typed may also be how a venue spells it whose list could not be had.
+    """
+    found: set[str] = set()
+    for known in lists:
+        if known is None or symbol in known:
+            found.add(symbol)
+        else:
+            found |= {each for each in known if each.casefold() == symbol.casefold()}
+    return found or {symbol}
 
 
 def resolve(command: Cancel, grounds: Grounds) -> Plan:

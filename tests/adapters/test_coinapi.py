@@ -229,12 +229,16 @@ def test_symbol_is_cancelled_order_by_order_and_nothing_else(symbol: str):
     play(act)
 
 
-def test_symbol_in_another_case_is_another_symbol():
+def test_order_whose_symbol_differs_in_capitals_alone_is_neither_cancelled_nor_overlooked():
+    """No list says how symbols are spelt there: FLAT would be a lie, and a guess would widen."""
+
     async def act(world: World) -> None:
         world.place()
         scope = Scope(symbols=("oxtusd",))
         (receipt,) = await world.adapter.cancel_all(scope)
-        assert receipt == Receipt(order_class=LIMIT, call="look for orders", accepted=0)
+        reading = await world.adapter.open_orders(scope, pages_max=1)
+        assert str(receipt.error).startswith("an order in OXTUSD rests, which differs")
+        assert (reading.orders, len(reading.unread)) == ((), 1)
         assert world.sent(CANCEL) == []
 
     play(act)

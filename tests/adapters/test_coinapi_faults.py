@@ -132,12 +132,12 @@ def test_too_many_calls_hold_all_of_them_twice_as_long_each_time_and_then_afresh
 
 def test_calls_that_are_refused_together_count_once():
     async def act(world: World) -> None:
-        for _ in range(6):
+        for _ in range(2):
             world.place()
         orders = (await world.adapter.open_orders(ALL, pages_max=1)).orders
-        world.fail(Wrong.TOO_MANY, CANCEL, times=6)
+        world.fail(Wrong.TOO_MANY, CANCEL, times=2)
         receipts = await world.adapter.cancel_orders(orders)
-        assert [r.error.retry_after_s for r in receipts] == [pytest.approx(1.0)] * 6
+        assert [r.error.retry_after_s for r in receipts] == [pytest.approx(1.0)] * 2
 
     play(act)
 
@@ -153,16 +153,17 @@ def test_time_that_ems_says_is_waited():
     play(act)
 
 
-def test_at_most_eight_calls_are_on_their_way_at_once():
+def test_two_calls_of_an_account_are_on_their_way_at_once():
+    """A third of what the address may: an exchange that hangs takes no more."""
+
     async def act(world: World) -> None:
-        for _ in range(30):
+        for _ in range(7):
             world.place()
         orders = (await world.adapter.open_orders(ALL, pages_max=1)).orders
         world.carrier.calls.clear()
         await world.adapter.cancel_orders(orders)
         moments = [at for at, _ in world.carrier.calls]
-        assert len(moments) == 30
-        assert [moments.count(at) for at in sorted(set(moments))] == [8, 8, 8, 6]
+        assert [moments.count(at) for at in sorted(set(moments))] == [2, 2, 2, 1]
 
     play(act)
 
@@ -174,7 +175,7 @@ def test_a_preview_leaves_room_for_runs():
             for _ in range(20):
                 group.create_task(looking.open_orders(ALL, pages_max=1))
             await asyncio.sleep(0.01)
-            assert len(world.carrier.calls) == 5
+            assert len(world.carrier.calls) == 1
             group.create_task(world.adapter.cancel_all(ALL))
             await asyncio.sleep(0.01)
             assert world.carrier.calls[-1][1] == f"POST {CANCEL_ALL}"

@@ -229,6 +229,23 @@ def test_four_times_the_accounts_cost_about_four_times_the_work():
     assert least_cpu_s(400) / least_cpu_s(100) < 12
 
 
+def test_what_the_address_does_not_count_waits_behind_nobody_who_is_counted():
+    async def main() -> None:
+        gate = Gate(Window(name="address", calls=1, per_s=60.0), wait_s=100.0)
+        order: list[str] = []
+        await pass_through(gate, call("first"), order)
+        async with asyncio.TaskGroup() as group:
+            counted = call("counted", priority=Priority.CANCEL)
+            group.create_task(pass_through(gate, counted, order))
+            await asyncio.sleep(0.01)
+            free = replace(call("free"), address_cost=0)
+            await pass_through(gate, free, order)
+            assert (order, now() < 1.0) == (["first", "free"], True)
+        assert order == ["first", "free", "counted"]
+
+    clock.run(main())
+
+
 def test_an_address_is_charged_what_a_call_costs_and_nothing_for_what_it_does_not_count():
     async def main() -> None:
         gate = Gate(Window(name="address", calls=10, per_s=60.0), wait_s=100.0)

@@ -209,7 +209,7 @@ def test_symbols_are_unchecked_and_said_so_if_a_list_cannot_be_had():
     assert resolve("bybit --symbol BTCUSDT").is_symbols_checked
 
 
-def spelt(text: str, **lists: set[str]) -> Cancel:
+def spelt(text: str, **lists: set[str] | None) -> Cancel:
     """Spell a command for two accounts, one at each of two venues."""
     command = commands.parse(text)
     assert isinstance(command, Cancel)
@@ -220,7 +220,10 @@ def spelt(text: str, **lists: set[str]) -> Cancel:
         policy=POLICY,
         requester=ALICE,
         targets_max=10,
-        symbols={(name, "http://venue"): frozenset(known) for name, known in lists.items()},
+        symbols={
+            (name, "http://venue"): None if known is None else frozenset(known)
+            for name, known in lists.items()
+        },
     )
     return plans.spelled(command, grounds)
 
@@ -229,11 +232,17 @@ def test_symbols_are_spelt_as_the_venues_that_are_named_list_them():
     lists = {"bybit": {"BTCUSDT", "KBONK"}, "pacifica": {"BTC", "kBONK"}}
     assert spelt("all --symbol btcusdt,Btc", **lists).symbols == ("BTC", "BTCUSDT")
     assert spelt("all --symbol kbonk", **lists).symbols == ("KBONK", "kBONK")
-    assert spelt("all --symbol kBONK", **lists).symbols == ("kBONK",)
+    assert spelt("all --symbol kBONK", **lists).symbols == ("KBONK", "kBONK")
     assert spelt("pacifica --symbol kbonk", **lists).symbols == ("kBONK",)
     assert spelt("all --symbol qqq", **lists).symbols == ("qqq",)
     assert spelt("pacifica --order KBONK:7", **lists).order == ("kBONK", "7")
     assert spelt("env=prod --order kbonk:7", **lists).order == ("kbonk", "7")
+
+
+def test_what_is_typed_stays_where_a_venue_that_is_named_has_no_list():
+    lists = {"bybit": {"BTCUSD"}, "ems": None}
+    assert spelt("all --symbol btcusd", **lists).symbols == ("BTCUSD", "btcusd")
+    assert spelt("bybit --symbol btcusd", **lists).symbols == ("BTCUSD",)
 
 
 def test_a_symbol_is_put_in_capitals_only_where_the_venue_writes_them_so():
