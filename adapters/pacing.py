@@ -23,7 +23,8 @@ SHARE = 0.8
 RESERVE = 0.3
 """Of a budget that only runs may use."""
 PLAUSIBLE = 10
-"""A header may raise a documented limit at most this many times: VIP levels do, lies do more."""
+"""A header may raise or lower a documented limit at most this many times: VIP levels do, lies do
+more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +132,10 @@ class Pacer:
         """Follow the venue's own numbers, as far as they are plausible.
 
         What it says is taken beyond our own calls, others with the same key or address have taken.
+        A limit far below the documented one is no limit of anybody's: it would hold every cancel.
         """
+        if 0 < limit < window.calls / PLAUSIBLE:
+            return
         budget = self._budget(window)
         if limit > 0:
             budget.limit = min(limit, PLAUSIBLE * window.calls)

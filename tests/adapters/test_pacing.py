@@ -91,6 +91,16 @@ def test_nothing_remaining_holds_until_the_reset_but_no_longer_than_a_window():
     assert pacer.wait_s(0.1, [TEN], Priority.CANCEL) == pytest.approx(0.9)
 
 
+@pytest.mark.parametrize("remaining", [0, 1])
+def test_limit_that_is_told_to_be_far_below_the_documented_one_is_not_believed(remaining: int):
+    pacer, window = Pacer(), replace(TEN, calls=1000)
+    pacer.corrected(0.0, window, limit=99, remaining=remaining, reset_after_s=1.0)
+    assert taken(pacer, window, Priority.CANCEL) == 800
+    pacer.corrected(9.0, TEN, limit=1, remaining=1, reset_after_s=1.0)
+    pacer.sent([TEN])
+    assert pacer.wait_s(9.0, [TEN], Priority.CANCEL) > 0.0
+
+
 def test_throttled_window_waits_as_told():
     pacer = Pacer()
     pacer.throttled(0.0, TEN, 2.5)
