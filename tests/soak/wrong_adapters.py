@@ -340,8 +340,8 @@ WRONG = [
         name="widens a symbol to all markets",
         venue="synthetix",
         path="synthetix_adapter.py",
-        old="            return tuple(symbol for symbol in scope.symbols if symbol in known)",
-        new="            return (EVERYTHING,) if known else ()",
+        old="        if not scope.symbols:\n            return [[EVERYTHING]]\n",
+        new="        if True:\n            return [[EVERYTHING]]\n",
     ),
     Wrong(
         name="sweeps what protects though it should stay",
@@ -368,8 +368,8 @@ WRONG = [
         name="has no way but the wildcard",
         venue="synthetix",
         path="synthetix_adapter.py",
-        old="        if _is_refused(receipts) or (_is_everything(scope) and not swept):\n",
-        new="        if False:\n",
+        old="        missed = [each for each in sweeps if _has_missed(each, listed)]\n",
+        new="        missed = []\n",
     ),
     Wrong(
         name="takes a page that comes twice for the end",
