@@ -64,6 +64,7 @@ CAPABILITIES = Capabilities(
         "parents of the smart order router (TWAP and others): they run on and place new orders",
         "orders under other exchange_ids, also under another tag of the same exchange",
         "which limit orders are reduce-only: EMS does not say, so none of them is kept",
+        "whether the exchange_id exists: what EMS lists for one that it does not know is not told",
     ),
     reread_after_s=1.0,
     has_upper_symbols=False,
@@ -172,7 +173,8 @@ class CoinapiAdapter:
         if LIMIT in scope.classes_off:
             return ()
         one_by_one = self.caller.lessons.one_by_one
-        if _is_everything(scope) and self.exchange_id not in one_by_one:
+        is_swept = self.exchange_id not in one_by_one and not self._may_sweep_others()
+        if _is_everything(scope) and is_swept:
             receipt = await self._cancel_everything()
             error = receipt.error
             if error is None or error.venue_code != replies.NOT_SUPPORTED:
@@ -180,6 +182,19 @@ class CoinapiAdapter:
             one_by_one.add(self.exchange_id)
             logger.info("cancel_all.unsupported", extra={"exchange_id": self.exchange_id})
         return await self._cancel_listed(scope)
+
+    def _may_sweep_others(self) -> bool:
+        """Tell whether a cancel-all might take a tagged account's orders: nobody says it does not.
+
+        For `KRAKEN`, where the key is also for `KRAKEN/JOHN`.
+        """
+        accounts = self.caller.signer.accounts
+        after = [
+            each[len(self.exchange_id) :]
+            for each in accounts
+            if each != self.exchange_id and each.startswith(self.exchange_id)
+        ]
+        return any(not rest[0].isalnum() for rest in after)
 
     async def _cancel_everything(self) -> Receipt:
         ask = wire.build_cancel_all(self.exchange_id)

@@ -14,6 +14,7 @@ Sources: OpenAPI "EMS - REST API" v1 as of 2025-05-23 and the quickstart at docs
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -110,7 +111,21 @@ def parse_orders(found: object, exchange_id: str) -> Listed:
             error = error or invalid("orders of another exchange_id than was asked for")
         elif report.status not in FINAL:
             rows.setdefault(_row(report))
-    return Listed(rows=tuple(rows), error=error)
+    return Listed(rows=_told_apart(tuple(rows)), error=error)
+
+
+def _told_apart(rows: tuple[Row, ...]) -> tuple[Row, ...]:
+    """Let orders that share an exchange's id be cancelled by the client's: one is meant, not two.
+
+    Some exchanges count their ids by symbol, and a cancel of EMS names no symbol.
+    """
+    ids = Counter(row.order.order_id for row in rows)
+    return tuple(
+        replace(row, order=replace(row.order, route=(("client_order_id", row.order.client_id),)))
+        if ids[row.order.order_id] > 1 and row.order.client_id
+        else row
+        for row in rows
+    )
 
 
 def _report(place: object) -> _Report:

@@ -40,8 +40,13 @@ class Markets:
         """
         async with self.lock:
             known, age_s = self.known, asyncio.get_running_loop().time() - self.read_at
-            lacks = known is None or not set(wanted) <= known.symbols
+            lacks = known is None or bool(_folded(wanted) - _folded(known.symbols))
             if known is None or age_s >= (JUST_S if lacks else AGAIN_S):
                 self.known = known = await self.read()
                 self.read_at = asyncio.get_running_loop().time()
             return known
+
+
+def _folded(symbols: Collection[str]) -> set[str]:
+    """Forget capitals: `btc` is listed where `BTC` is, and the list says how it is spelt."""
+    return {symbol.casefold() for symbol in symbols}

@@ -291,6 +291,11 @@ def _accounts(
 def _check_pair(before: AccountEntry, entry: AccountEntry, where: str) -> None:
     """Refuse two accounts that cannot both be what they say."""
     if before.venue != entry.venue:
+        if before.key == entry.key:
+            raise ConfigError(
+                user_message=f"{where} has the key of {before.name}, which is at {before.venue}.",
+                remedy="Seal a key of its own, or mend the name.",
+            )
         return
     if (before.base_url, before.uid) == (entry.base_url, entry.uid):
         raise ConfigError(

@@ -549,3 +549,11 @@ def test_a_secret_that_stands_in_the_config_itself_is_refused(
 ):
     error = refused(tmp_path, CONFIG + PACIFICA.replace('{ env = "CREDITS" }', written))
     assert f"{error.user_message} {error.remedy}" == f"config.toml: account pacifica-main: {said}"
+
+
+def test_one_key_path_is_of_one_venue(tmp_path: Path):
+    shared = PACIFICA.replace("venues/pacifica-main", "venues/bybit-mm")
+    error = refused(tmp_path, CONFIG + shared.replace('credits_key = { env = "CREDITS" }', ""))
+    assert error.user_message == (
+        "config.toml: account pacifica-main has the key of bybit-mm, which is at bybit."
+    )

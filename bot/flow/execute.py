@@ -231,18 +231,18 @@ async def _at_verdict_time(job: Job) -> None:
 
 
 async def _pursue(job: Job) -> None:
-    """Prove whose key it is, then make the target flat."""
+    """Prove whose key it is, then make the target flat; a key that is refused is read again."""
     means = job.means
-    adapter = await prove.adapter_of(job)
-    if adapter is None:
-        return
-    pursuit = verify.Pursuit(
-        adapter=adapter,
-        scope=job.target.scope,
-        clock=means.clock,
-        limits=means.limits,
-        verdict_at=job.run.verdict_at,
-        tell=lambda kind, _: tell.step(job, kind),
-        sight=job.sight,
-    )
-    await verify.until_flat(pursuit)
+    while (adapter := await prove.adapter_of(job)) is not None:
+        pursuit = verify.Pursuit(
+            adapter=adapter,
+            scope=job.target.scope,
+            clock=means.clock,
+            limits=means.limits,
+            verdict_at=job.run.verdict_at,
+            tell=lambda kind, _: tell.step(job, kind),
+            sight=job.sight,
+        )
+        if await verify.until_flat(pursuit):
+            return
+        job.run.signers.pop(job.target.key, None)  # Somebody may put a better key there.

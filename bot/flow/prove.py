@@ -7,6 +7,7 @@ Owns the reading of keys and the proof that a key is the account's. Never cancel
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from adapters.contract import (
     AnyVenue,
@@ -22,6 +23,9 @@ from bot.domain.event import EventKind
 from bot.domain.result import Phase
 from bot.flow import tell
 from bot.flow.job import Job
+
+NAMED_MAX = 3
+"""Accounts of a key that are named; the rest are counted."""
 
 
 async def adapter_of(job: Job) -> VenueAdapter | None:
@@ -65,10 +69,16 @@ def _is_of_account(job: Job, facts: KeyFacts) -> bool:
         return True
     tell.trouble(
         job,
-        f"key belongs to UID {', '.join(facts.accounts)}, plan says {job.target.uid}",
+        f"key belongs to UID {_few(facts.accounts)}, plan says {job.target.uid}",
         f"Put the key of {job.target.account} at {job.target.key}.",
     )
     return False
+
+
+def _few(accounts: Sequence[str]) -> str:
+    """Name some of a key's accounts: it may be for hundreds."""
+    rest = len(accounts) - NAMED_MAX
+    return ", ".join(accounts[:NAMED_MAX]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _patience_s(job: Job, *, is_retryable: bool) -> float:

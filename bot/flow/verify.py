@@ -28,6 +28,7 @@ from adapters.contract import (
     Receipt,
     Scope,
     VenueAdapter,
+    VenueAuthRefused,
     VenueBanned,
     VenueError,
     VenueNotReached,
@@ -88,11 +89,14 @@ class Pursuit:
     sight: Sight = field(default_factory=Sight)
 
 
-async def until_flat(pursuit: Pursuit) -> None:
+async def until_flat(pursuit: Pursuit) -> bool:
     """Cancel and read until FLAT has held through every later reading.
 
-    Ends by itself only then. The caller bounds it by consent end and may cancel it at any await;
-    `pursuit.sight` always holds what is known. A sight that is FLAT already is only read again.
+    The caller bounds it by consent end and may cancel it at any await; `pursuit.sight` always holds
+    what is known. A sight that is FLAT already is only read again.
+
+    Returns:
+        False if it ended because the venue refuses the key for every cancel: another may do.
     """
     sight, limits = pursuit.sight, pursuit.limits
     if not sight.is_flat:
@@ -102,9 +106,25 @@ async def until_flat(pursuit: Pursuit) -> None:
         await asyncio.sleep(_wait_s(pursuit, waits))
         waits += 1
         await _read(pursuit)
+        if _is_key_refused(pursuit):
+            return False
         if not sight.is_flat and sight.clean_at is None and round_reason(pursuit):
             await _round(pursuit, _by_id(pursuit) if _is_stuck(pursuit) else ())
             waits = waits if _is_failing(sight) else 0
+    return True
+
+
+def _is_key_refused(pursuit: Pursuit) -> bool:
+    """Tell whether the last round met nothing but refusals of the key, a while ago."""
+    sight = pursuit.sight
+    if sight.is_flat or sight.round_at is None or not sight.receipts:
+        return False
+    errors = _refusals(sight)
+    is_refused = len(errors) == len(sight.receipts) and all(
+        isinstance(error, VenueAuthRefused) and not error.is_clock for error in errors
+    )
+    waited_s = pursuit.clock.monotonic() - sight.round_at
+    return is_refused and waited_s >= pursuit.limits.chase_wait_s
 
 
 class Because(Enum):

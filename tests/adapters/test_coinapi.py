@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
-from adapters import coinapi
+from adapters import coinapi, coinapi_reports
 from adapters.coinapi_adapter import FIND_ORDERS
 from adapters.coinapi_wire import LIMIT
 from adapters.contract import (
@@ -33,6 +34,7 @@ from bot.flow.verify import Pursuit, Sight
 from bot.sandbox.venues import server
 from bot.sandbox.venues.coinapi import Key, SimulatedCoinapi
 from bot.sandbox.venues.coinapi_shapes import Accepted, Hitch, Reason, Unknown
+from bot.sandbox.venues.faults import Wrong
 from tests.adapters.coinapi_world import (
     ANN,
     API_KEY,
@@ -527,3 +529,64 @@ async def test_over_a_real_socket_an_account_becomes_flat_and_490_is_read_with_i
             assert receipt.error is None
             assert (await adapter.open_orders(ALL, pages_max=1)).is_clean
     assert simulated.management_calls == 0
+
+
+@pytest.mark.parametrize("covers", [False, True])
+def test_an_exchange_account_without_a_tag_is_cancelled_one_by_one_beside_tagged_ones(
+    covers: bool,
+):
+    """Whether a cancel-all for KRAKEN takes KRAKEN/JOHN's orders is not documented."""
+
+    async def act(world: World) -> None:
+        world.choose(untagged_covers_tagged=covers)
+        key = next(iter(world.simulated.keys.values()))
+        ids = (*key.exchange_ids, "KRAKEN")
+        world.simulated.add_key(API_KEY, replace(key, exchange_ids=ids))
+        world.place(at="KRAKEN")
+        world.place()
+        signer = world.venue.signer(credentials(accounts=list(ids)))
+        (receipt,) = await world.joined("KRAKEN", signer=signer).cancel_all(ALL)
+        await asyncio.sleep(1)
+        assert receipt.accepted == 1
+        assert (world.open("KRAKEN"), world.open()) == ([], ["limit"])
+        assert world.sent(CANCEL_ALL) == []
+
+    play(act)
+
+
+def test_an_account_whose_exchange_hangs_keeps_no_other_waiting():
+    async def act(world: World) -> None:
+        for _ in range(20):
+            world.place(at=STAMP)
+        world.place()
+        world.hitch(Reason.EXCHANGE_RESPONSE_TIMEOUT, uid=f"desk:{STAMP}", path=CANCEL)
+        world.fail(Wrong.HANG, CANCEL, uid=f"desk:{STAMP}")
+        stuck = world.joined(STAMP)
+        began = asyncio.get_running_loop().time()
+        async with asyncio.TaskGroup() as group:
+            hanging = group.create_task(stuck.cancel_all(ONE_BY_ONE))
+            await asyncio.sleep(1)
+            await world.adapter.cancel_all(ALL)
+            assert asyncio.get_running_loop().time() - began < 1.5
+            hanging.cancel()
+
+    play(act)
+
+
+def test_orders_of_two_symbols_that_share_an_id_are_two_orders():
+    rows = [
+        {
+            "exchange_id": JOHN,
+            "exchange_order_id": "28",
+            "symbol_id_exchange": name,
+            "status": "NEW",
+        }
+        for name in ("BTCUSDT", "ETHUSDT")
+    ]
+    listed = coinapi_reports.parse_orders(rows, JOHN)
+    assert [row.order.symbol for row in listed.rows] == ["BTCUSDT", "ETHUSDT"]
+    assert [row.order.route for row in listed.rows] == [
+        (("client_order_id", "mine-BTCUSDT"),),
+        (("client_order_id", "mine-ETHUSDT"),),
+    ]
+    assert listed.error is None

@@ -11,6 +11,7 @@ from bot.domain.errors import SecretError
 from bot.domain.request import Request
 from bot.domain.result import Outcome, Phase
 from bot.flow import execute
+from bot.flow.execute import Runner
 from tests.fakes import clock as clocks
 from tests.fakes.run import Scene, play, request, target, waiting
 from tests.fakes.venue import order
@@ -47,6 +48,30 @@ def test_swapped_key_sends_no_cancel_and_names_whose_key_it_is():
     assert result.remedy == "Put the key of a at keys/a. Assume that every order is live."
     assert [name for _, name in scene.books["a"].log] == ["check"]
     assert scene.last("a").is_final
+
+
+def test_a_key_that_the_venue_refuses_is_read_again_and_a_better_one_is_used():
+    """Where no call asks whose key it is, only the cancels tell that it is refused."""
+
+    def make(scene: Scene) -> Request:
+        scene.book("good", "1")
+        refused = scene.book("a")
+        refused.cancel_error = lambda _: VenueAuthRefused(user_message="key refused")
+
+        def mend(_: Runner) -> None:
+            scene.keys.secrets["keys/a"] = "good"
+
+        scene.during, scene.during_at = mend, 12.0
+        refused.read_error = lambda _: VenueAuthRefused(user_message="key refused")
+        return request(target("a"))
+
+    scene = play(make, until_s=100)
+    result = scene.last("a").result
+    assert result is not None
+    assert result.outcome is Outcome.FLAT
+    assert scene.books["good"].orders == []
+    assert 12 < result.seconds < 20
+    assert 2 <= len(scene.keys.reads) <= 4
 
 
 def test_each_distinct_key_path_is_read_once_per_run():
