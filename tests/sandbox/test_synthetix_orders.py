@@ -103,6 +103,14 @@ def test_no_symbols_at_all_mean_everything_by_a_switch_even_if_left_out():
     assert ours.open() == ["twap"]
 
 
+def test_a_server_may_skip_the_wildcard_as_a_market_that_is_not_listed():
+    ours = stocked()
+    ours.choose(wildcard=Wildcard.SKIPPED)
+    assert response(ours.cancel_all("*")) == []
+    assert ours.open() == ["limit", "sol", "trigger", "twap"]
+    assert len(response(ours.cancel_all("*", "SOL-USDT"))) == 1
+
+
 def test_an_old_server_does_not_know_the_wildcard():
     ours = stocked()
     ours.choose(wildcard=Wildcard.UNKNOWN)

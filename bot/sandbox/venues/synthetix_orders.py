@@ -101,6 +101,8 @@ def _asked(view: View, symbols: Sequence[str]) -> set[str] | None:
             return None
         said = f'symbols[{symbols.index("*")}]: wildcard "*" must be the only element in symbols'
         raise Refused("VALIDATION_ERROR", said)
+    if view.conflicts.wildcard is Wildcard.SKIPPED:
+        symbols = [symbol for symbol in symbols if symbol != "*"]
     for number, symbol in enumerate(symbols):
         _check_symbol(number, symbol)
     unlisted = [symbol for symbol in symbols if symbol not in view.markets]

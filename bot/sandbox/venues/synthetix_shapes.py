@@ -37,6 +37,7 @@ class Wildcard(Enum):
 
     ALONE = "all markets, if it is the only element"
     UNKNOWN = "no symbol, as before it was introduced"
+    SKIPPED = "a symbol like any other that is not listed, and skipped"
 
 
 class Empty(Enum):
