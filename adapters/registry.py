@@ -102,7 +102,7 @@ VENUES: Mapping[str, VenueKind] = {
         address=synthetix.ADDRESS,
         capabilities=synthetix_adapter.CAPABILITIES,
         is_key_of_one_account=False,
-        uid=re.compile(r"[1-9][0-9]{0,18}"),
+        uid=synthetix.UID,
         uid_means="the id of the subaccount, its digits as getSubAccountIds lists them",
     ),
 }

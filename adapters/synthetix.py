@@ -43,11 +43,12 @@ from adapters.synthetix_adapter import CAPABILITIES, SynthetixAdapter
 from adapters.synthetix_calls import Caller, Lessons
 
 ADDRESS = wire.ADDRESS
+UID = wire.UID
 
 
 def _subaccount(text: str) -> str:
     """Hold a subaccount to the one spelling of a whole number that the venue can read."""
-    if not wire.is_venue_id(text) or str(int(text)) != text or not 0 < int(text) <= wire.UID_MAX:
+    if not wire.UID.fullmatch(text):
         raise ValueError("is not the id of a subaccount: its digits")
     return text
 

@@ -200,7 +200,7 @@ class SynthetixAdapter:
         """Look for the one order and cancel it; unseen, by the id that was given."""
         listed = await self._list()
         mine = [order for order in listed.orders if readings.is_in_scope(order, scope)]
-        is_seen = any(order_id in (each.order_id, each.client_id) for each in listed.orders)
+        is_seen = any(readings.is_named(each, order_id) for each in listed.orders)
         if not mine and not is_seen and _can_sweep(scope):
             by = () if wire.is_venue_id(order_id) else BY_CLIENT_ID
             mine = [

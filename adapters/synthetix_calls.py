@@ -5,7 +5,7 @@ teaches about each. Never decides what to ask. The one call that may leave twice
 whose size is refused: it is asked for once more in the size that is documented.
 
 The clock costs no call: every answer carries the venue's time, which is believed where it is off by
-more than it can be wrong.
+more than it can be wrong, and two answers in a row agree: nonces that ran ahead stay ahead.
 """
 
 from __future__ import annotations
@@ -57,6 +57,8 @@ class Lessons:
     """Orders asked for in one page."""
     reads_with_nonce: bool = False
     """This server wants nonces for readings too."""
+    clock_off_ms: float | None = None
+    """How far the last answer had the venue's clock off, where that was not believed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,8 +96,9 @@ class Caller:
             if size == wire.PAGE_LEAST:
                 raise
         logger.info("page.refused", extra={"venue": "synthetix", "size": size})
-        self.lessons.page = wire.PAGE_LEAST
-        return await self._page(wire.PAGE_LEAST, offset, priority)
+        found = await self._page(wire.PAGE_LEAST, offset, priority)
+        self.lessons.page = wire.PAGE_LEAST  # Only now: this account may be what was refused.
+        return found
 
     async def _page(self, limit: int, offset: int, priority: Priority) -> tuple[OpenOrder, ...]:
         has_nonce = self.lessons.reads_with_nonce
@@ -124,7 +127,7 @@ class Caller:
                 self.counter.refused(turn.nonce)
                 raise
             except NonceMissing:
-                self.lessons.reads_with_nonce = True
+                self.lessons.reads_with_nonce |= not ask.has_nonce
                 raise
             if ask.has_nonce:
                 self.counter.accepted()
@@ -141,7 +144,7 @@ class Caller:
         reply = await self.link.call(call, build)
         heard = replies.hear(reply, venue_now_ms=self.link.venue_now_ms())
         self._heed_tokens(ask, heard)
-        _heed_clock(self.link, heard, sent_ms=sent_ms[0])
+        self._heed_clock(heard, sent_ms=sent_ms[0])
         return heard
 
     async def _signed(self, ask: Ask, turn: Turn) -> WireRequest:
@@ -192,15 +195,17 @@ class Caller:
         window = ADDRESS if is_address else self._window(ask)
         self.link.gate.throttled(window, error.retry_after_s)
 
-
-def _heed_clock(link: VenueLink, heard: Heard, *, sent_ms: float) -> None:
-    """Measure the venue's clock, where it differs from what is known by more than `COARSE_MS`."""
-    received_ms, server_ms = link.now_ms(), replies.parse_time_ms(heard)
-    if server_ms is None or received_ms - sent_ms > SLOW_MS:
-        return
-    off_ms = server_ms - (sent_ms + received_ms) / 2
-    if abs(off_ms - link.clock.offset_ms) > COARSE_MS and abs(off_ms) <= OFFSET_MS_MAX:
-        link.clock.measured(sent_ms=sent_ms, received_ms=received_ms, server_ms=server_ms)
+    def _heed_clock(self, heard: Heard, *, sent_ms: float) -> None:
+        """Measure the venue's clock, where it differs from what is known by over `COARSE_MS`."""
+        link, received_ms, server_ms = self.link, self.link.now_ms(), replies.parse_time_ms(heard)
+        if server_ms is None or received_ms - sent_ms > SLOW_MS:
+            return
+        off_ms, before_ms = server_ms - (sent_ms + received_ms) / 2, self.lessons.clock_off_ms
+        is_known = abs(off_ms - link.clock.offset_ms) <= COARSE_MS
+        self.lessons.clock_off_ms = None if is_known else off_ms
+        is_agreed = before_ms is not None and abs(off_ms - before_ms) <= COARSE_MS
+        if not is_known and is_agreed and abs(off_ms) <= OFFSET_MS_MAX:
+            link.clock.measured(sent_ms=sent_ms, received_ms=received_ms, server_ms=server_ms)
 
 
 async def ask_public(link: VenueLink, ask: Ask) -> Told:

@@ -84,6 +84,7 @@ PASSING = frozenset(
 """Known, and refused for now; most of them say nothing of a cancel. The answer's own `retryable` is
 not asked: it says whether the same call may be sent again, and no call is ever sent twice."""
 WALLET = re.compile(r"0x[0-9a-fA-F]{40}\b")
+_EXPIRY = re.compile(r"expires[ _]?after")
 _NOTHING = re.compile(r"\bno (open )?orders? (were )?(found|to cancel)\b|\border not found\b")
 
 
@@ -143,7 +144,8 @@ def _by_text(complaint: Complaint, address: str) -> VenueError | None:
         return NonceMissing(
             user_message="Synthetix wants a nonce for this call", venue_code=code, is_retryable=True
         )
-    if "nonce" in said:
+    # An older validator names the nonce as well where it refuses the expiry.
+    if "nonce" in said and not _EXPIRY.search(said):
         return NonceRefused(
             user_message=f"the nonce is refused: {tidy(complaint.said)}",
             remedy="Another program may sign with this key: give cancelall one of its own.",

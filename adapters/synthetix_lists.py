@@ -33,6 +33,8 @@ an order of a kind unknown is none: kept for its protection it would be neither 
 """
 BY_CLIENT_ID = (("by", "clientOrderIds"),)
 """The route of an order that has no id of the venue's yet."""
+ALSO = "orderId"
+"""In a route: what the venue's older field calls the order, where that is another id."""
 
 
 def _digits(value: object) -> str:
@@ -153,6 +155,7 @@ def _order(row: _Row, offset_ms: float) -> OpenOrder:
     venue_id, client_id = ids.venue_id or row.order_id, ids.client_id or ""
     if not (venue_id or client_id):
         raise invalid("an open order has no id")
+    also = ((ALSO, row.order_id),) if venue_id and row.order_id not in ("", venue_id) else ()
     is_twap = bool(row.twap) or "twap" in row.kind.lower()
     is_trigger = _is_set(row.trigger_price) or TRIGGER.search(row.kind) is not None
     at = moment(row.created)
@@ -165,7 +168,7 @@ def _order(row: _Row, offset_ms: float) -> OpenOrder:
         is_protective=(is_trigger and not is_twap)
         or bool(row.is_reduce_only)
         or bool(row.closes_position),
-        route=() if venue_id else BY_CLIENT_ID,
+        route=also if venue_id else BY_CLIENT_ID,
     )
 
 

@@ -13,8 +13,10 @@ before it, and where it does not, the list has moved and the reading is not whol
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from adapters import synthetix_lists as lists
 from adapters import synthetix_replies as replies
 from adapters import synthetix_wire as wire
 from adapters.contract import (
@@ -59,17 +61,22 @@ def is_in_scope(order: OpenOrder, scope: Scope) -> bool:
         return False
     if scope.symbols and order.symbol not in scope.symbols:
         return False
-    return scope.order_id is None or scope.order_id in (order.order_id, order.client_id)
+    return scope.order_id is None or is_named(order, scope.order_id)
+
+
+def is_named(order: OpenOrder, order_id: str) -> bool:
+    """Tell whether this is one of an order's names."""
+    return order_id in (order.order_id, order.client_id) or (lists.ALSO, order_id) in order.route
 
 
 async def list_orders(caller: Caller, *, pages_max: int, priority: Priority) -> Listed:
     """Read at most `pages_max` pages, each order once."""
-    found: dict[str, OpenOrder] = {}
+    found: dict[_Key, OpenOrder] = {}
     offset, has_moved = 0, False
     try:
         for _ in range(pages_max):
             page = await caller.page(offset, priority)
-            fresh = {order.order_id: order for order in page if order.order_id not in found}
+            fresh = {_key(order): order for order in page if _key(order) not in found}
             has_moved |= offset > 0 and not _follows(page, found)
             found |= fresh
             if len(page) < wire.PAGE_LEAST:
@@ -82,9 +89,17 @@ async def list_orders(caller: Caller, *, pages_max: int, priority: Priority) -> 
     return Listed(orders=tuple(found.values()), has_more=True)
 
 
-def _follows(page: tuple[OpenOrder, ...], found: dict[str, OpenOrder]) -> bool:
+_Key = tuple[bool, str]
+
+
+def _key(order: OpenOrder) -> _Key:
+    """Tell orders apart: one known by its client's id may have another's number for it."""
+    return order.route == lists.BY_CLIENT_ID, order.order_id
+
+
+def _follows(page: tuple[OpenOrder, ...], found: Mapping[_Key, OpenOrder]) -> bool:
     """Tell whether nothing can stand between a page and those before it."""
-    return bool(page) and page[0].order_id in found
+    return bool(page) and _key(page[0]) in found
 
 
 async def read_all(caller: Caller, scope: Scope, *, pages_max: int) -> Reading:

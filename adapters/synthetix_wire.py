@@ -48,6 +48,16 @@ PAGE_LEAST = 50
 ID_MAX = 2**64 - 1
 UID_MAX = 2**63 - 1
 """The venue reads subaccounts as signed numbers."""
+UID = re.compile(
+    "(?!0)(?:[0-9]{1,18}|"
+    + "|".join(
+        f"{str(UID_MAX)[:place]}[0-{int(digit) - 1}][0-9]{{{18 - place}}}"
+        for place, digit in enumerate(str(UID_MAX))
+        if digit != "0"
+    )
+    + f"|{UID_MAX})"
+)
+"""The one spelling of a subaccount: a whole number of at most `UID_MAX`, and not 0."""
 LIFE_MS = 60_000
 """`expiresAfter` beyond the moment of signing."""
 BATCH = 200

@@ -580,6 +580,63 @@ def test_one_round_cancels_at_most_a_thousand_orders_by_id_and_says_so():
     play(act)
 
 
+def test_look_inside_a_cancel_goes_on_to_further_pages():
+    async def act(world: World) -> None:
+        world.choose(limit_max=50)
+        for _ in range(120):
+            world.place()
+        await world.adapter.cancel_all(KEEP)
+        assert world.open() == []
+
+    play(act)
+
+
+def test_orders_of_others_that_fill_every_page_are_no_reason_for_another_round():
+    async def act(world: World) -> None:
+        world.choose(limit_max=50)
+        for _ in range(1001):
+            world.place(symbol="BTC-USDT")
+        scope = Scope(symbols=("ETH-USDT",), protective=Protective.KEEP)
+        receipts = await world.adapter.cancel_all(scope)
+        assert [(each.call, each.capped) for each in receipts] == [
+            ("look for twap", False),
+            ("look for order", False),
+        ]
+
+    play(act)
+
+
+def test_order_is_found_by_the_older_id_too_where_the_two_differ():
+    async def act(world: World) -> None:
+        order = world.place()
+        rows = lambda body: [{**row, "orderId": "77"} for row in body["response"]]  # noqa: E731
+        world.doctor(READ, lambda body: {**body, "response": rows(body)})
+        scope = Scope(symbols=("BTC-USDT",), order_id="77")
+        assert [each.order_id for each in (await world.read(scope)).orders] == [order.order_id]
+        (receipt,) = await world.adapter.cancel_all(scope)
+        assert (receipt.call, receipt.accepted) == (f"cancel {order.order_id}", 1)
+
+    play(act)
+
+
+@pytest.mark.parametrize("is_first", [False, True])
+def test_order_known_by_a_clients_id_is_not_hidden_by_another_of_that_number(*, is_first: bool):
+    async def act(world: World) -> None:
+        order = world.place(symbol="ETH-USDT")
+        odd = {"symbol": "BTC-USDT", "orderId": "", "order": {"clientId": order.order_id}}
+
+        def doubled(body: dict[str, list[dict[str, object]]]) -> dict[str, object]:
+            (row,) = body["response"]
+            return {**body, "response": [row, {**row, **odd}][:: -1 if is_first else 1]}
+
+        world.doctor(READ, doubled)
+        (seen,) = (await world.read(Scope(symbols=("BTC-USDT",)))).orders
+        assert seen.route == (("by", "clientOrderIds"),)
+        assert len((await world.read()).orders) == 2
+
+    play(act)
+
+
 def test_delegated_signer_cancels_and_reads_like_the_owner():
     async def act(world: World) -> None:
         signer = world.venue.signer(credentials(private_key=OTHER_KEY))
@@ -719,8 +776,10 @@ def test_registry_holds_synthetix_to_its_ids():
     assert kind.settings is synthetix.SynthetixSettings
     assert kind.connect is synthetix.connect
     assert kind.uid.fullmatch(MINE)
-    assert not kind.uid.fullmatch("0123")
-    assert not kind.uid.fullmatch("1" * 20)
+    assert kind.uid.fullmatch(str(2**63 - 1))
+    assert kind.uid.fullmatch("9" * 18)
+    for wrong in ("0", "0123", "1" * 20, str(2**63), "9" * 19, "9223372036854776000"):
+        assert not kind.uid.fullmatch(wrong)
     assert not kind.is_key_of_one_account
 
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import math
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ from typing import Any
 import pytest
 
 from adapters import synthetix
+from adapters.carrier import Reply, WireRequest
 from adapters.contract import (
     OpenOrder,
+    Protective,
     Purpose,
     Receipt,
     Scope,
@@ -27,7 +30,7 @@ from adapters.contract import (
 )
 from adapters.gate import Gate
 from adapters.nonces import Counter
-from adapters.synthetix_codes import NonceRefused
+from adapters.synthetix_codes import NonceMissing, NonceRefused
 from adapters.synthetix_wire import ORDER
 from bot.sandbox.venues.faults import Wrong
 from bot.sandbox.venues.synthetix_shapes import Above, Nonces, Traced, Unit
@@ -107,8 +110,17 @@ def test_reading_that_is_refused_in_every_size_is_unread():
         reading = await world.read()
         assert [str(each.order_class) for each in reading.unread] == ["order", "twap"]
         assert offsets(world) == [(1000, 0), (50, 0)]
-        assert len((await world.read()).unread) == 2
-        assert offsets(world) == [(1000, 0), (50, 0), (50, 0)]
+
+    play(act)
+
+
+def test_page_size_refused_to_one_account_in_every_size_is_kept_for_the_others():
+    async def act(world: World) -> None:
+        refusal = {"code": "VALIDATION_ERROR", "category": "REQUEST", "message": "no such account"}
+        world.doctor(READ, lambda _: {"status": "error", "error": refusal}, times=2)
+        assert not (await world.joined(BESIDE).open_orders(ALL, pages_max=1)).is_clean
+        assert (await world.read()).is_clean
+        assert offsets(world) == [(1000, 0), (50, 0), (1000, 0)]
 
     play(act)
 
@@ -208,6 +220,17 @@ def test_readings_burn_no_nonces_until_the_server_wants_them():
     play(act)
 
 
+def test_cancel_that_is_told_to_lack_its_nonce_burns_none_for_readings():
+    async def act(world: World) -> None:
+        refusal = {"code": "MISSING_REQUIRED_FIELD", "message": "nonce is required for this"}
+        world.doctor(CANCEL_ALL, lambda _: {"status": "error", "error": refusal})
+        assert errors(await world.adapter.cancel_all(ALL)) == [NonceMissing, None]
+        assert (await world.read()).is_clean
+        assert "nonce" not in world.sent(READ)[-1]
+
+    play(act)
+
+
 # ------------------------------------------------------------------------------------ nonces
 
 
@@ -265,6 +288,19 @@ def test_nonces_survive_a_restart(tmp_path: Path):
     assert KEY[2:] not in file.read_text()
 
 
+def test_expiry_is_beyond_the_nonce_after_a_restart_too(tmp_path: Path):
+    """Nonces run a minute ahead then, and an older validator compares the two."""
+
+    async def act(world: World) -> None:
+        world.choose(expiry_beyond_nonce=True)
+        assert errors(await world.adapter.cancel_all(ALL)) == [None, None]
+        (swept,) = world.sent(CANCEL_ALL)
+        assert swept["expiresAfter"] == swept["nonce"] + 60_000
+
+    play(act, state_dir=tmp_path)
+    play(act, state_dir=tmp_path)
+
+
 def test_state_that_cannot_be_written_stops_no_cancel(tmp_path: Path):
     async def act(world: World) -> None:
         world.place()
@@ -308,6 +344,21 @@ def test_other_program_with_the_same_key_delays_flat_by_seconds_only():
             world.place()
         world.choose(nonces=Nonces.RISING)
         taken(world, int(world.now * 1000) + 60_000)
+        sight = await world.chase()
+        assert sight.flat_at is not None
+        assert sight.flat_at < 25.0
+        assert world.open() == []
+
+    play(act)
+
+
+def test_clock_an_hour_behind_the_nonces_of_the_key_delays_flat_by_seconds_only():
+    """The file is gone, or another program has drawn far ahead."""
+
+    async def act(world: World) -> None:
+        world.place()
+        world.choose(nonces=Nonces.RISING)
+        taken(world, int(world.now * 1000) + 3_600_000)
         sight = await world.chase()
         assert sight.flat_at is not None
         assert sight.flat_at < 25.0
@@ -419,8 +470,8 @@ def test_empty_bucket_holds_the_subaccount_or_the_address(name: str, *, is_for_a
         refusal = {"code": "RATE_LIMIT_EXCEEDED", "category": "RATE_LIMIT", "message": "slow"}
         told: dict[str, object] = {"status": "error", "error": refusal}
         if is_for_all:
-            told[name] = {"requestsCap": 10_000, "remainingTokens": 0}
-        world.doctor(READ, lambda _: told, times=1)
+            told[name] = {"requestsCap": 10_000, "remainingTokens": 9}
+        world.doctor(READ, lambda _: told, times=1)  # A reading takes ten.
         reading = await world.read()
         (error, _) = (each.error for each in reading.unread)
         assert isinstance(error, VenueThrottled)
@@ -447,16 +498,74 @@ def test_larger_tier_of_a_subaccount_is_believed():
     play(act, has_limits=True)
 
 
+@pytest.mark.parametrize("name", ["rateLimit", "ipRateLimit"])
+def test_limit_that_no_venue_has_throttles_nobody(name: str):
+    async def act(world: World) -> None:
+        bucket = {"requestsCap": 1, "remainingTokens": 1}
+        world.doctor(READ, lambda body: {**body, name: bucket}, times=1)
+        await world.read()
+        began = world.now
+        for _ in range(3):
+            await world.adapter.cancel_all(ALL)
+        assert world.now - began == pytest.approx(0.15)
+
+    play(act)
+
+
+async def readers(world: World, *calls: Coroutine[Any, Any, object]) -> list[str]:
+    """Begin these calls in this order while the address is held; return whose list left first."""
+    honest, left = world.carrier.exchange, list[str]()
+
+    async def exchange(request: WireRequest) -> Reply:
+        params = json.loads(request.body or b"")["params"]
+        left.extend([params["subAccountId"]] if params["action"] == "getOpenOrders" else [])
+        return await honest(request)
+
+    world.carrier.exchange = exchange  # type: ignore[method-assign]
+    world.venue.link.gate.throttled(synthetix.ADDRESS, 1.0)
+    async with asyncio.TaskGroup() as group:
+        for call in calls:
+            group.create_task(call)
+            await asyncio.sleep(0.01)
+    return left
+
+
+def test_look_that_a_cancel_depends_on_comes_before_readings():
+    async def act(world: World) -> None:
+        reading = world.joined(BESIDE).open_orders(ALL, pages_max=1)
+        keep = Scope(protective=Protective.KEEP)
+        assert await readers(world, reading, world.adapter.cancel_all(keep)) == [MINE, BESIDE]
+
+    play(act)
+
+
+def test_look_beside_a_cancel_all_comes_after_earlier_readings():
+    async def act(world: World) -> None:
+        reading = world.joined(BESIDE).open_orders(ALL, pages_max=1)
+        assert await readers(world, reading, world.adapter.cancel_all(ALL)) == [BESIDE, MINE]
+
+    play(act)
+
+
+def test_previews_come_after_the_readings_of_runs():
+    async def act(world: World) -> None:
+        preview = world.joined(BESIDE, purpose=Purpose.LOOK).open_orders(ALL, pages_max=1)
+        assert await readers(world, preview, world.read()) == [MINE, BESIDE]
+
+    play(act)
+
+
 @pytest.mark.parametrize("is_old", [False, True], ids=["ms", "RFC 3339"])
 @pytest.mark.parametrize("skew_s", [-300.0, 300.0])
-def test_clock_that_is_off_is_put_right_by_any_answer(*, is_old: bool, skew_s: float):
+def test_clock_that_is_off_is_put_right_by_any_two_answers(*, is_old: bool, skew_s: float):
     async def act(world: World) -> None:
         world.choose(expiry_unit=Unit.MILLISECONDS)
         world.simulated.skew_s = skew_s
         world.place()
         if is_old:
             world.doctor(READ, rfc)
-        await world.read()
+        for _ in range(2):
+            await world.read()
         sight = await world.chase()
         assert (sight.rounds, sight.is_flat) == (1, True)
         offset_ms = world.venue.link.clock.offset_ms
@@ -492,8 +601,26 @@ def test_time_that_cannot_be_right_is_not_believed(timestamp: object, latency_s:
     async def act(world: World) -> None:
         world.carrier.latency_s = latency_s
         world.doctor(READ, lambda body: {**body, "timestamp": timestamp})
-        await world.read()
+        for _ in range(2):
+            await world.read()
         assert world.venue.link.clock.offset_ms == 0.0
+
+    play(act)
+
+
+def test_one_answer_with_another_time_is_not_believed():
+    """Nonces that ran ahead stay ahead, and so does the expiry that is signed with them."""
+
+    async def act(world: World) -> None:
+        ahead_ms = int(world.now * 1000) + 82_800_000
+        for told_ms in (ahead_ms, ahead_ms - 10_000_000, None, ahead_ms):
+            if told_ms:
+                world.doctor(READ, telling(told_ms), times=1)
+            await world.read()
+            assert world.venue.link.clock.offset_ms == 0.0
+
+    def telling(told_ms: int) -> Callable[[dict[str, Any]], dict[str, Any]]:
+        return lambda body: {**body, "timestamp": told_ms}
 
     play(act)
 
@@ -501,7 +628,8 @@ def test_time_that_cannot_be_right_is_not_believed(timestamp: object, latency_s:
 def test_small_difference_of_clocks_changes_nothing():
     async def act(world: World) -> None:
         world.simulated.skew_s = 1.5
-        await world.read()
+        for _ in range(2):
+            await world.read()
         assert world.venue.link.clock.offset_ms == 0.0
 
     play(act)

@@ -145,6 +145,7 @@ def test_text_says_what_has_no_code_of_its_own(code: str, said: str, kind: type[
     [
         ("request expired", True),
         ("expiresAfter must be in the future", True),
+        ("expiresAfter must be greater than nonce", True),
         ("delegated signer has expired", False),
         ("delegation expired at 5", False),
     ],
@@ -447,12 +448,14 @@ def test_each_order_of_a_batch_has_a_receipt_of_its_own():
         {"cancelled": {"order": {"venueId": "4", "clientId": ""}}},
         canceled("1"),
         {"error": "no", "errorCode": "CANCEL_FAILED", "order": {"venueId": "5"}},
+        {"errorCode": "CANCEL_FAILED", "canceled": {"order": {"venueId": "6"}}},
     ]
-    assert statuses(some("1", "2", "3", "4", "5"), rows) == [
+    assert statuses(some("1", "2", "3", "4", "5", "6"), rows) == [
         (1, ""),
         (0, "venue_outcome_unknown"),
         (0, ""),
         (1, ""),
+        (0, "venue_refused"),
         (0, "venue_refused"),
     ]
 
