@@ -533,7 +533,7 @@ async def test_over_a_real_socket_an_account_becomes_flat_and_490_is_read_with_i
 
 @pytest.mark.parametrize("covers", [False, True])
 def test_an_exchange_account_without_a_tag_is_cancelled_one_by_one_beside_tagged_ones(
-    covers: bool,
+    covers,
 ):
     """Whether a cancel-all for KRAKEN takes KRAKEN/JOHN's orders is not documented."""
 
@@ -564,7 +564,7 @@ def test_an_account_whose_exchange_hangs_keeps_no_other_waiting():
         stuck = world.joined(STAMP)
         began = asyncio.get_running_loop().time()
         async with asyncio.TaskGroup() as group:
-            hanging = group.create_task(stuck.cancel_all(ONE_BY_ONE))
+            hanging = group.create_task(stuck.cancel_all(Scope(protective=Protective.KEEP)))
             await asyncio.sleep(1)
             await world.adapter.cancel_all(ALL)
             assert asyncio.get_running_loop().time() - began < 1.5
