@@ -12,12 +12,14 @@ How to write an adapter, in seven rules:
 3. After the first byte of a call nothing is raised. A class that failed is a `Receipt` or an
    `Unread` that carries its `VenueError`.
 4. An absent list, a half page, a reply that does not match its model: never "no orders", always
-   `VenueReplyInvalid`.
+   `VenueReplyInvalid`. A list paged by number or offset moves while it is read: let its pages
+   overlap (`adapters.synthetix_reading`); one that has moved is `has_more`, never clean.
 5. No loop until flat, no retry, no sleep. `bot.flow.verify` owns control flow; `adapters.pacing`
    says when a call may leave; `adapters.link` obeys it.
 6. A scope never widens, and no list of instruments narrows a reading: it may be old. What one call
    cannot express is done order by order.
-7. Take a signer, never a key. Sign the very bytes that are sent; time comes in as an argument.
+7. Take a signer, never a key. Sign the very bytes that are sent; time comes in as an argument. A
+   venue's clock is learnt from a call for it, or from what its answers say; the kit sets it 40 s off.
 """
 
 from __future__ import annotations
@@ -242,7 +244,12 @@ class VenueAdapter(Protocol):
         ...
 
     async def cancel_all(self, scope: Scope) -> tuple[Receipt, ...]:
-        """Cancel every order class in scope once, side by side: one round."""
+        """Cancel every order class in scope once, side by side: one round.
+
+        Returns:
+            A receipt for every class in scope, `accepted=0` where nothing was found. One by one at
+            most some hundred orders a round; where more are left, a receipt is `capped`.
+        """
         ...
 
     async def cancel_orders(self, orders: Sequence[OpenOrder]) -> tuple[Receipt, ...]:
@@ -254,7 +261,7 @@ class VenueAdapter(Protocol):
         ...
 
     async def check(self) -> KeyFacts:
-        """Ask the venue whose key this is and what it may do.
+        """Say whose key this is and what it may do; asked before the first cancel of a run.
 
         Raises:
             VenueError: the venue did not answer; nothing is assumed.

@@ -58,7 +58,8 @@ class VenueKind:
     settings: type[BaseModel]
     """Validates what the config says of an account there; has `base_url`."""
     address: Window
-    """What the venue allows one address, over all its hosts."""
+    """What the venue allows one address, over all its hosts. Where it documents nothing: so many
+    calls at once (`per_s=0.0`), and a line that says that the number is ours."""
     capabilities: Capabilities
     uid: re.Pattern[str]
     """What the venue's own name of an account looks like."""

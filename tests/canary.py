@@ -39,7 +39,8 @@ def leaks(folder: Path) -> list[str]:
     """Search a folder for canaries, in every file but sources and those meant to hold one."""
     found = []
     for path in sorted(folder.rglob("*")):
-        is_meant = path.name in MEANT or path.suffix in {".py", ".pyc"}
+        is_source = path.suffix in {".py", ".pyc"} or path.name.endswith("_vectors.json")
+        is_meant = path.name in MEANT or is_source
         if is_meant or not path.is_file() or PLANTED in str(path.relative_to(folder)):
             continue
         content = path.read_bytes()

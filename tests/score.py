@@ -1,6 +1,7 @@
 """Prints the score of the conformance kit when a session ends: `make kit`.
 
-A plugin. A lie counts as caught if no venue got away with it, a wrong adapter if the kit turned red.
+A plugin. A lie counts as caught if no venue got away with it, a wrong adapter if the kit turned
+red for it.
 """
 
 from __future__ import annotations

@@ -169,7 +169,7 @@ def test_no_secret_shows_in_the_repr(tmp_path: Path):
     assert CANARY not in f"{config!r} {config} {config.model_dump_json()}"
 
 
-VENUES = "bybit, coinapi, pacifica, synthetix"
+VENUES = ", ".join(sorted(registry.venues()))
 OTHER_MEANING = (
     "a name that means something else in a command. "
     f"Give it another: {VENUES}, all, status, show, withdraw, policy, help are taken."

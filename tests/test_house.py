@@ -234,3 +234,13 @@ def test_the_image_installs_what_the_lock_pins_as_an_unprivileged_user() -> None
     assert "--require-hashes" in image
     assert re.search(r"^USER (?!root)\w+", image, re.MULTILINE)
     assert image.endswith('ENTRYPOINT ["cancelall"]\nCMD ["serve"]\n')
+
+
+def test_the_pure_half_of_every_venue_is_held_to_be_pure() -> None:
+    """What builds and reads bytes does no I/O, by its name."""
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    (contract,) = (c for c in tools["importlinter"]["contracts"] if c["id"] == "pure")
+    endings = ("_wire", "_replies", "_codes", "_lists", "_reports", "_receipts")
+    modules = [path.stem for path in (ROOT / "adapters").glob("*.py")]
+    pure = {f"adapters.{name}" for name in modules if name.endswith(endings)}
+    assert pure <= set(contract["source_modules"])

@@ -578,6 +578,7 @@ def test_orders_of_two_symbols_that_share_an_id_are_two_orders():
         {
             "exchange_id": JOHN,
             "exchange_order_id": "28",
+            "client_order_id": f"mine-{name}",
             "symbol_id_exchange": name,
             "status": "NEW",
         }

@@ -44,7 +44,8 @@ class Request:
     @property
     def payload(self) -> str:
         """What is signed: query or body."""
-        return self.query if self.method == "GET" else self.body.decode(errors="replace")
+        is_bare = self.method == "GET" or not self.body
+        return self.query if is_bare else self.body.decode(errors="replace")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

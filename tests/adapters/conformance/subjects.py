@@ -73,7 +73,8 @@ class Subject:
     """Two symbols that orders of `symbol_kinds` can have."""
     symbol_kinds: tuple[str, ...]
     cancels: tuple[str, ...]
-    """What the paths of all cancels begin with."""
+    """What the paths of all cancels begin with. Where cancels and readings share a path, the
+    simulated venue puts the method before it in faults and log: `DELETE /orders`."""
     reads: tuple[str, ...]
     """The whole paths of readings."""
     shown_id: Callable[[Order], str] = lambda order: order.order_id
