@@ -93,7 +93,7 @@ def test_disk_that_refuses_stops_no_cancel(tmp_path: Path, caplog: pytest.LogCap
 
 def test_no_draw_waits_for_a_disk_that_stalls(tmp_path: Path):
     series, disk = counter(tmp_path), threading.Event()
-    series.writer.submit(disk.wait)  # What the disk has not written yet.
+    series.writer.submit(disk.wait, 10.0)  # What the disk has not written yet.
     assert series.draw(NOW) == NOW
     assert list(tmp_path.iterdir()) == []
     disk.set()
