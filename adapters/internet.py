@@ -132,6 +132,7 @@ class Internet:
         self, url: str, headers: tuple[tuple[str, str], ...] = ()
     ) -> AsyncIterator[Socket]:
         """Open a WebSocket; leaving the context aborts its connection."""
+        opened: aiohttp.ClientWebSocketResponse | None = None
         try:
             async with asyncio.timeout(self._limits.connect_s):  # aiohttp waits for ever.
                 opened = await self._session.ws_connect(
@@ -149,6 +150,8 @@ class Internet:
             raise VenueNotReached(user_message=known.user_message, remedy=known.remedy) from None
         finally:
             transport = self._connector.carrier()
+            if opened is None and transport is not None:
+                _abort(transport)
         try:
             yield _TextSocket(opened)
         finally:
@@ -199,6 +202,11 @@ def translate(error: Exception) -> VenueError:
             return VenueOutcomeUnknown(user_message="the connection broke before the whole answer")
 
 
+async def _refuse_redirect(*_: object) -> None:
+    """Follow no redirect of a WebSocket's handshake, which aiohttp does of itself."""
+    raise VenueNotReached(user_message="the venue sends the WebSocket elsewhere")
+
+
 @asynccontextmanager
 async def open_internet(
     base_url: str, *, limits: CarrierLimits | None = None
@@ -216,9 +224,12 @@ async def open_internet(
         keepalive_timeout=30,
     )
     timeout = aiohttp.ClientTimeout(total=None)
+    tracing = aiohttp.TraceConfig()
+    tracing.on_request_redirect.append(_refuse_redirect)
     async with aiohttp.ClientSession(
         connector=connector,
         timeout=timeout,
+        trace_configs=[tracing],
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
         auto_decompress=True,

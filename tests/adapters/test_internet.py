@@ -27,6 +27,8 @@ async def venue(
     async def on_request(request: web.Request) -> web.StreamResponse:
         if request.path == "/refused":
             return web.Response(status=403)
+        if request.path == "/elsewhere":
+            raise web.HTTPFound("/ws")
         if request.path == "/slow":
             await asyncio.sleep(60)
         if seen is not None:
@@ -73,6 +75,16 @@ async def test_a_handshake_that_fails_sent_nothing(path: str, code: str):
             async with asyncio.timeout(5), carrier.socket(url.replace("/ws", path, 1)):
                 pass
         assert caught.value.venue_code == code
+
+
+async def test_a_handshake_follows_no_redirect_with_its_key_and_its_calls():
+    seen: dict[str, str] = {}
+    async with venue(echo, seen=seen) as (carrier, url):
+        with pytest.raises(VenueNotReached) as caught:
+            async with carrier.socket(url.replace("/ws", "/elsewhere", 1), (("PF-API-KEY", "k"),)):
+                pass
+    assert caught.value.user_message == "the venue sends the WebSocket elsewhere"
+    assert seen == {}
 
 
 async def test_a_port_where_nobody_listens_is_not_reached():
