@@ -35,6 +35,8 @@ class Window:
     """Such as `address` or `uid-1234567 cancel-all linear`."""
     calls: int
     per_s: float
+    kept: int = 0
+    """What only cancels may take of it, at most half."""
     cost: int = 1
     """What the call at hand takes of it: some limits count every order of a batch."""
 
@@ -85,9 +87,12 @@ class _Budget:
         A budget of one cannot be shared out; there, what is not for a run may only go when nothing
         else waits, which the link's order of waiting sees to.
         """
-        if priority is not Priority.OTHER or self.size() == 1:
+        if priority is Priority.CANCEL or self.size() == 1:
             return self.size()
-        return max(1, math.floor((1 - RESERVE) * self.size()))
+        room = self.size() - min(self.window.kept, self.size() // 2)
+        if priority is Priority.READING:
+            return room
+        return max(1, min(room, math.floor((1 - RESERVE) * self.size())))
 
 
 @dataclass(slots=True, kw_only=True)

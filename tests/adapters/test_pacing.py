@@ -37,6 +37,17 @@ def test_thirty_percent_of_a_budget_is_kept_for_runs():
     assert taken(pacer, TEN, Priority.CANCEL) == 3
 
 
+@pytest.mark.parametrize(
+    ("kept", "readings", "others"), [(0, 8, 5), (2, 6, 5), (4, 4, 4), (7, 4, 4)]
+)
+def test_what_is_kept_for_cancels_nothing_else_takes(kept: int, readings: int, others: int):
+    window = replace(TEN, kept=kept)
+    assert taken(Pacer(), window, Priority.OTHER) == others
+    pacer = Pacer()
+    assert taken(pacer, window, Priority.READING) == readings
+    assert taken(pacer, window, Priority.CANCEL) == 8 - readings
+
+
 def test_one_call_a_second_is_held_to_one_in_1_25_seconds():
     pacer = Pacer()
     ticket = pacer.sent([ONE])
