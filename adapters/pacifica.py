@@ -36,7 +36,7 @@ from adapters.gate import Gate
 from adapters.link import VenueLink
 from adapters.markets import Markets
 from adapters.pacifica_adapter import CAPABILITIES, PacificaAdapter
-from adapters.pacifica_calls import Caller, Credits
+from adapters.pacifica_calls import Caller, Credits, Known
 from adapters.pacifica_socket import WarmSocket
 from adapters.signers import MessageSigner
 
@@ -117,6 +117,7 @@ class Pacifica:
     settings: PacificaSettings
     socket: WarmSocket
     credit: Credits
+    known: Known = field(default_factory=Known)
     markets: Markets = field(init=False)
 
     def __post_init__(self) -> None:
@@ -180,6 +181,7 @@ class Pacifica:
             link=self.link,
             socket=self.socket,
             credit=self.credit,
+            known=self.known,
             account=uid,
             signer=signer,
             purpose=purpose,

@@ -39,7 +39,6 @@ from adapters.contract import (
     KeyFacts,
     OpenOrder,
     OrderClass,
-    Priority,
     Reading,
     Receipt,
     Scope,
@@ -105,8 +104,10 @@ class PacificaAdapter:
         """Send the cancel-alls that mean exactly the scope; none where nothing does."""
         if not _can_sweep(scope):
             return ()
+        if not scope.symbols:  # No task of its own: nothing may reach the gate before it.
+            return await self._cancel_symbol("", scope)
         return await side_by_side(
-            partial(self._cancel_symbol, symbol, scope) for symbol in scope.symbols or ("",)
+            partial(self._cancel_symbol, symbol, scope) for symbol in scope.symbols
         )
 
     async def _cancel_symbol(self, symbol: str, scope: Scope) -> tuple[Receipt, ...]:
@@ -252,7 +253,7 @@ class PacificaAdapter:
 
     def _reader(self) -> Reader:
         """Return what looks inside a cancel."""
-        return Reader(caller=self.caller, priority=Priority.CANCEL, memory=self.memory)
+        return Reader(caller=self.caller, memory=self.memory)
 
 
 def _can_sweep(scope: Scope) -> bool:

@@ -43,7 +43,7 @@ from adapters.signers import MessageSigner
 
 logger = logging.getLogger(__name__)
 
-ADDRESS = Window(name="address", calls=wire.ADDRESS_TENTHS, per_s=wire.CREDITS_S)
+ADDRESS = Window(name="address", calls=wire.ADDRESS_TENTHS, per_s=wire.CREDITS_S, kept=100)
 COARSE_MS = 2000.0
 """`Date` shows whole seconds, and its answer took a while: only more than this is a wrong clock."""
 SLOW_MS = 1000.0
@@ -72,7 +72,7 @@ class Credits:
         if self.key is None:
             return ADDRESS
         name = f"credits {signing.budget_id(self.key)}"
-        return Window(name=name, calls=wire.KEY_TENTHS, per_s=wire.CREDITS_S)
+        return Window(name=name, calls=wire.KEY_TENTHS, per_s=wire.CREDITS_S, kept=300)
 
     def call(self, ask: Ask, priority: Priority) -> Call:
         """Say what a call takes of which budget."""
@@ -82,6 +82,14 @@ class Credits:
         return Call(name=ask.name, windows=(window,), priority=priority, address_cost=0)
 
 
+@dataclass(slots=True, kw_only=True)
+class Known:
+    """What Pacifica at one base URL has shown that it can do, for the life of the process."""
+
+    has_strategies: bool = False
+    """It has shown a list of them: from then on, that there is no such call is a failure."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
     """Calls for one account, for one purpose."""
@@ -89,6 +97,7 @@ class Caller:
     link: VenueLink
     socket: WarmSocket
     credit: Credits
+    known: Known
     account: str
     """Its address in base58; empty: what is asked is of no account."""
     signer: MessageSigner | None
@@ -125,15 +134,18 @@ class Caller:
         Raises:
             VenueError: Pacifica did not answer with it.
         """
+        fresh = (("Cache-Control", "no-cache"),) if self.account else ()
 
         async def build(_: int) -> WireRequest:
             self._check_consent()
             return WireRequest(
-                method="GET", path=ask.path, query=ask.query, headers=self.credit.headers
+                method="GET", path=ask.path, query=ask.query, headers=(*fresh, *self.credit.headers)
             )
 
         reply = await self._exchanged(ask, priority, build)
         told = self._judged(reply)
+        if self.account and reply.headers.get("Age", "0") != "0":
+            raise replies.invalid("the answer comes from a cache, not from the account")
         if told is None:
             raise replies.invalid(f"{ask.name} is answered as if it had been a cancel")
         return told

@@ -161,8 +161,9 @@ def _is_guard(row: _Strategy) -> bool:
     and what it places would be cancelled and placed again for ever.
     """
     parts = _parts([row.definition, row.params])
-    said = next((part["reduce_only"] for part in parts if "reduce_only" in part), None)
-    return row.is_reduce_only is True or said is True
+    said = [row.is_reduce_only] if row.is_reduce_only is not None else []
+    said += [part["reduce_only"] for part in parts if "reduce_only" in part]
+    return bool(said) and all(each is True for each in said)
 
 
 def _parts(value: object) -> Iterator[dict[str, Any]]:

@@ -120,7 +120,10 @@ class Reader:
             try:
                 told = await self._read(wire.build_strategies(self.caller.account, offset))
             except NoSuchCall:
+                if self.caller.known.has_strategies:
+                    raise
                 return (), False  # An older deployment has no strategies.
+            self.caller.known.has_strategies = True
             page = lists.parse_strategies(told, offset_ms=self._offset_ms)
             if page and page[0].order_id in found:
                 raise invalid("the list of strategies shows a page twice")
@@ -154,12 +157,22 @@ def is_in_scope(order: OpenOrder, scope: Scope) -> bool:
         return False
     if scope.protective is Protective.KEEP and order.is_protective:
         return False
-    if scope.order_id is not None and scope.order_id not in (order.order_id, order.client_id):
+    if scope.order_id is not None and not _is_named(order, scope.order_id):
         return False
     if not scope.symbols or (order.order_class == STRATEGY and scope.order_id is not None):
         return True
     legs = lists.legs(order)
     return bool(legs) and legs <= set(scope.symbols)
+
+
+def _is_named(order: OpenOrder, name: str) -> bool:
+    """Tell whether a name is an order's, by either id."""
+    return _one_spelling(name) in map(_one_spelling, (order.order_id, order.client_id))
+
+
+def _one_spelling(name: str) -> str:
+    """Spell an id in the one way: a call takes `007` for 7, and a UUID in capitals."""
+    return name.lstrip("0") if name.isdecimal() else name.casefold()
 
 
 def straddling(strategies: Sequence[OpenOrder], scope: Scope) -> VenueRefused | None:
@@ -247,7 +260,7 @@ def _shortfall(
     order_class: OrderClass, listed: Sequence[OpenOrder], counted: Counters
 ) -> VenueReplyInvalid | None:
     """Say so where the account counts more orders of a class than the list shows."""
-    shown = sum(order.order_class == order_class for order in listed)
+    shown = len({order.order_id for order in listed if order.order_class == order_class})
     count = counted.orders if order_class == ORDER else counted.stops
     if count <= shown:
         return None

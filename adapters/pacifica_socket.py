@@ -106,6 +106,7 @@ class _Line:
         """Give it no further call; those that wait on it may still be answered."""
         self.is_doubted = True
         self.worn.set()
+        asyncio.get_running_loop().call_later(SILENT_S, self.released.set)
 
     def close(self) -> None:
         """Give up the connection and every call on it."""
@@ -155,7 +156,7 @@ class WarmSocket:
         except TimeoutError:
             line.doubt()
             raise VenueOutcomeUnknown(user_message="the socket did not answer in time") from None
-        except VenueError:
+        except (VenueError, asyncio.CancelledError):
             line.doubt()
             raise
         finally:

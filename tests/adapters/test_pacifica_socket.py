@@ -125,6 +125,41 @@ def test_a_socket_that_was_silent_is_not_asked_while_no_other_can_be_opened():
     assert script.cancels() == [SENT, ALL, ALL]
 
 
+def test_a_connection_that_left_a_call_unanswered_is_closed_though_no_other_can_be_opened():
+    """What was given up must not be delivered later."""
+
+    async def act(world: World) -> bool:
+        socket = world.venue.socket.line.socket
+        world.script.says[OPEN] = lambda: REFUSED
+        await swept(world)
+        await asyncio.sleep(2.1)
+        return bool(socket.is_open)
+
+    assert play(act, Script(says={SENT: silent})) is False
+
+
+def test_a_connection_whose_call_was_abandoned_is_closed_and_replaced():
+    async def act(world: World) -> tuple[bool, bool, bool]:
+        line = world.venue.socket.line
+        socket = line.socket
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await swept(world)
+        await asyncio.sleep(2.1)
+        return line.is_usable, socket.is_open, world.venue.socket.is_open
+
+    assert play(act, Script(says={SENT: silent})) == (False, False, True)
+
+
+def test_a_connection_that_is_replaced_is_closed():
+    async def act(world: World) -> bool:
+        socket = world.venue.socket.line.socket
+        await asyncio.sleep(23 * 3600 + 60)
+        return bool(socket.is_open)
+
+    assert play(act) is False
+
+
 def test_a_late_answer_is_nobodys():
     async def act(world: World) -> list[Receipt]:
         world.carrier.latency_s = 1.5

@@ -1,0 +1,107 @@
+"""Pacifica's credits when they are short: no cancel-all waits for less than another cancel-all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import base58
+import pytest
+
+from adapters.contract import Scope
+from bot.sandbox.venues.exchange import Answer
+from tests.adapters.pacifica_world import (
+    ALL,
+    MAIN,
+    World,
+    fine,
+    play,
+)
+
+EVERYTHING = Scope()
+SENT = f"FRAME {ALL}"
+KEYED = {"credits_key": "AbCdEfGh_canary"}
+
+
+def uid(number: int) -> str:
+    """Name one of many accounts."""
+    return base58.b58encode(bytes([number + 1] * 32)).decode()
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def noting(left: list[float]) -> Callable[[], Answer]:
+    """Accept a cancel-all, and note when it came."""
+
+    def accept() -> Answer:
+        left.append(now())
+        return fine({"cancelled_count": 0})
+
+    return accept
+
+
+async def cancel_alls(world: World, accounts: int) -> list[float]:
+    """Cancel everything of many accounts at once: when each cancel-all came, in seconds."""
+    left: list[float] = []
+    world.script.says |= {SENT: noting(left), ALL: noting(left)}
+    began = now()
+    async with asyncio.TaskGroup() as group:
+        tasks = [
+            group.create_task(world.joined("agent", uid(number)).cancel_all(EVERYTHING))
+            for number in range(accounts)
+        ]
+        await asyncio.sleep(1.0)
+        for task in tasks:
+            task.cancel()
+    return [at - began for at in left]
+
+
+@pytest.mark.parametrize(
+    ("accounts", "settings"), [(27, {}), (40, {}), (85, KEYED)], ids=["27", "40", "85 keyed"]
+)
+def test_no_list_of_a_round_leaves_before_any_accounts_cancel_all(
+    accounts: int, settings: dict[str, Any]
+):
+    async def act(world: World) -> list[float]:
+        return await cancel_alls(world, accounts)
+
+    left = play(act, **settings)
+    assert len(left) == accounts
+    assert max(left) < 0.1
+
+
+@pytest.mark.parametrize("settings", [{}, KEYED], ids=["address", "key"])
+def test_readings_never_take_the_last_credits_from_a_cancel_all(settings: dict[str, Any]):
+    async def act(world: World) -> list[float]:
+        reader = world.joined()
+        async with asyncio.TaskGroup() as group:
+            readings = [
+                group.create_task(reader.open_orders(EVERYTHING, pages_max=1)) for _ in range(80)
+            ]
+            await asyncio.sleep(1.0)
+            left = await cancel_alls(world, 1)
+            for task in readings:
+                task.cancel()
+        return left
+
+    (left,) = play(act, **settings)
+    assert left < 0.1
+
+
+def test_previews_leave_their_share_of_the_credits_to_runs():
+    async def act(world: World) -> int:
+        reader = world.venue.reader(MAIN)
+        async with asyncio.TaskGroup() as group:
+            previews = [
+                group.create_task(reader.open_orders(EVERYTHING, pages_max=1)) for _ in range(20)
+            ]
+            await asyncio.sleep(1.0)
+            sent = len(world.script.paths())
+            for task in previews:
+                task.cancel()
+        return sent
+
+    assert play(act) == 56
