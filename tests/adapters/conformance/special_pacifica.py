@@ -17,6 +17,7 @@ from tests.adapters.conformance.lies import End, Lie, uncancellable
 from tests.adapters.conformance.ways import (
     Install,
     at,
+    later,
     of_cancels,
     otherwise,
     spoilt,
@@ -164,6 +165,13 @@ def _spent(bench: Bench) -> None:
     credits_of.take(who, 1000, anonymous=100, now=bench.now - 40.0)
 
 
+def _forgotten(bench: Bench) -> None:
+    """Strategies that have placed nothing stay, and after the first round their path is none."""
+    for order in bench.place("strategy", 3):
+        order.is_uncancellable = True
+    later(0.3, otherwise(has_strategies=False), bench)
+
+
 def _hour(bench: Bench) -> None:
     """Every answer says that no credits are left, and that they come back in an hour."""
     honest = bench.simulated.answer
@@ -235,6 +243,7 @@ PACIFICA = tuple(
             otherwise(has_strategies=False, for_s=6.0),
             End.FLAT,
         ),
+        ("forgets that there are strategies", _forgotten, End.NOT_FLAT),
         (
             "hides strategies for 6 s while they place again",
             at(Wrong.HIDE, STRATEGIES, for_s=6.0),
