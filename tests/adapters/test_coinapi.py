@@ -559,7 +559,6 @@ def test_an_account_whose_exchange_hangs_keeps_no_other_waiting():
         for _ in range(20):
             world.place(at=STAMP)
         world.place()
-        world.hitch(Reason.EXCHANGE_RESPONSE_TIMEOUT, uid=f"desk:{STAMP}", path=CANCEL)
         world.fail(Wrong.HANG, CANCEL, uid=f"desk:{STAMP}")
         stuck = world.joined(STAMP)
         began = asyncio.get_running_loop().time()

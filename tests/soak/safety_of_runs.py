@@ -92,8 +92,8 @@ REMOVALS = [
     Removal(
         check="budget reserve",
         path=PACING,
-        old="if priority is not Priority.OTHER or self.size() == 1:",
-        new="if True:",
+        old="        if priority is Priority.READING:\n            return room",
+        new="        if priority is not Priority.CANCEL:\n            return room",
         test="tests/adapters/test_pacing.py::test_thirty_percent_of_a_budget_is_kept_for_runs",
     ),
     Removal(
@@ -182,8 +182,8 @@ REMOVALS = [
     Removal(
         check="consent reaches the adapter",
         path="bot/flow/prove.py",
-        old="purpose=Purpose.RUN, may_send=job.may_send)",
-        new="purpose=Purpose.RUN)",
+        old="uid=job.target.uid, purpose=Purpose.RUN, may_send=job.may_send",
+        new="uid=job.target.uid, purpose=Purpose.RUN",
         test=f"{RUN}::test_whenever_a_machine_wakes_no_round_leaves_after_consent_end",
     ),
     Removal(
@@ -212,10 +212,56 @@ REMOVALS = [
     Removal(
         check="a symbol that an old list lacks",
         path=ADAPTER,
-        old="knows_coins = category != LINEAR or listing.vouches_for_coins(datetime.now(UTC))",
+        old="knows_coins = category != LINEAR or listing.vouches_for_coins(self.caller.link.now())",
         new="knows_coins = category != LINEAR or listing.linear_at is not None",
         test="tests/adapters/test_bybit_list.py"
         "::test_a_symbol_that_an_old_list_lacks_is_read_by_itself",
+    ),
+    Removal(
+        check="a refused key is read again",
+        path=EXECUTE,
+        old="        if await verify.until_flat(pursuit):\n            return\n",
+        new="        await verify.until_flat(pursuit)\n        return\n",
+        test="tests/flow/test_execute.py"
+        "::test_a_key_that_the_venue_refuses_is_read_again_and_a_better_one_is_used",
+    ),
+    Removal(
+        check="a share of a budget that only cancels may use",
+        path=PACING,
+        old="room = self.size() - min(self.window.kept, self.size() // 2)",
+        new="room = self.size()",
+        test="tests/adapters/test_pacifica_credits.py",
+    ),
+    Removal(
+        check="a cancel-all that may take a tagged account's orders",
+        path="adapters/coinapi_adapter.py",
+        old="return any(not rest[0].isalnum() for rest in after)",
+        new="return False",
+        test="tests/adapters/test_coinapi.py::test_an_exchange_account_without_a_tag_is_cancelled"
+        "_one_by_one_beside_tagged_ones",
+    ),
+    Removal(
+        check="an order whose symbol differs in capitals alone",
+        path="adapters/coinapi_adapter.py",
+        old="why = why or (replies.misspelt(near[0]) if near else None)",
+        new="",
+        test="tests/adapters/test_coinapi.py::test_order_whose_symbol_differs_in_capitals_alone_is"
+        "_neither_cancelled_nor_overlooked",
+    ),
+    Removal(
+        check="an exchange whose calls hang has a part of the places",
+        path="adapters/coinapi_adapter.py",
+        old="windows = (wire.account(self.exchange_id), wire.holder(self.signer.budget_id))",
+        new="windows = ()",
+        test="tests/adapters/test_coinapi.py"
+        "::test_an_account_whose_exchange_hangs_keeps_no_other_waiting",
+    ),
+    Removal(
+        check="nonces are kept beyond the process",
+        path="adapters/synthetix.py",
+        old="counter=self.link.gate.nonces.counter(signer.budget_id, self.state_dir),",
+        new="counter=self.link.gate.nonces.counter(signer.budget_id, None),",
+        test="tests/adapters/test_synthetix_faults.py::test_nonces_survive_a_restart",
     ),
     Removal(
         check="keys are forgotten with the run",
