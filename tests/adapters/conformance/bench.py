@@ -121,7 +121,7 @@ class Bench:
         """Count the open orders that the run is to cancel, of those placed by then."""
         scope = self.scope
         return sum(
-            order.placed_at <= placed_until
+            _since(order, self.now) <= placed_until
             and (not scope.symbols or order.symbol in scope.symbols)
             and (
                 scope.order_id is None
@@ -257,6 +257,12 @@ async def opened(
             carrier=carrier,
             rng=random.Random(seed),
         )
+
+
+def _since(order: Order, now: float) -> float:
+    """Return since when an open order rests: one that was revived, since then."""
+    is_back = order.back_at is not None and order.back_at <= now
+    return order.back_at if is_back and order.back_at is not None else order.placed_at
 
 
 def begun(running: Asked, now: datetime) -> Asked:

@@ -36,7 +36,7 @@ def test_no_lie_earns_a_flat(subject: Subject, lie: Lie):
         status = await bench.run(until_s=75.0 if lie.end is End.FLAT else 35.0)
         told = [verdict for verdict in bench.verdicts if verdict.outcome is Outcome.FLAT]
         wrong = [verdict for verdict in told if verdict.open]
-        assert not wrong or lie.is_seen_late, f"FLAT over orders: {wrong}"
+        assert bool(wrong) == lie.is_seen_late, f"FLAT over orders: {wrong}"
         assert (status.result.outcome is Outcome.FLAT) == (lie.end is End.FLAT), status.result
         if lie.end is End.FLAT:
             assert bench.open() == {}

@@ -110,13 +110,17 @@ def edited_cancels(edit: Edit, *, times: int | None = 3) -> Install:
     return install
 
 
+ROWS = ("list", "result", "data", "response", "orders", "strategies")
+"""What venues call the list of rows; a new venue's word goes here."""
+
+
 def rows_of(answer: Any) -> list[Any] | None:
     """Find the rows of an answer, wherever a venue puts them."""
     if isinstance(answer, list):
         return answer
     if not isinstance(answer, dict):
         return None
-    for name in ("list", "result", "data", "response", "orders", "strategies"):
+    for name in ROWS:
         if name in answer and (found := rows_of(answer[name])) is not None:
             return found
     return None
@@ -166,7 +170,7 @@ def replaced_rows(made: Any) -> Edit:
         if isinstance(answer, list):
             return made
         if isinstance(answer, dict):
-            for name in ("list", "data", "response", "strategies", "result"):
+            for name in ROWS:
                 if isinstance(answer.get(name), list):
                     return answer | {name: made}
                 if isinstance(answer.get(name), dict):
