@@ -113,7 +113,9 @@ def _seed(private_key: SecretStr) -> bytes:
             user_message="the private key is not an Ed25519 key in base58, or its halves differ",
             remedy="Store it as the wallet exports it: base58 of 64 bytes, or of its 32-byte seed.",
         )
-    if text.startswith(PUBLISHED):
+    whole = seed + bytes(SigningKey(seed).verify_key)  # The same key may be stored as its seed.
+    spellings = (text, base58.b58encode(whole).decode())
+    if any(each.startswith(PUBLISHED) for each in spellings):
         raise VenueAuthRefused(
             user_message="the private key is the one that Pacifica's SDK publishes",
             remedy="Make a key of your own: everybody can sign with this one.",

@@ -196,6 +196,15 @@ def test_the_key_that_the_sdk_publishes_is_refused():
         signing.Ed25519Signer(SecretStr(text))
 
 
+def test_the_key_that_the_sdk_publishes_is_refused_by_its_seed_too():
+    """The seed of a whole key that begins like it."""
+    seed = base58.b58decode("2Z2Wn4k" + "X" * 81)[:32]
+    text = base58.b58encode(seed).decode()
+    assert text[:7] != "2Z2Wn4k"
+    with pytest.raises(VenueAuthRefused, match="the one that Pacifica's SDK publishes"):
+        signing.Ed25519Signer(SecretStr(text))
+
+
 def test_nothing_of_a_key_is_shown():
     made, secret = signing.Ed25519Signer(key("main")), VECTORS["keys"]["main"]["private_key_base58"]
     for shown in (repr(made), str(made), made.budget_id):
