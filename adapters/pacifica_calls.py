@@ -12,6 +12,7 @@ is off by more than it can be wrong.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -35,6 +36,7 @@ from adapters.contract import (
 )
 from adapters.gate import Call
 from adapters.link import Build, VenueLink
+from adapters.pacifica_codes import RETRY_S
 from adapters.pacifica_replies import Frame, Quota, Told
 from adapters.pacifica_socket import WarmSocket
 from adapters.pacifica_wire import Ask, Stamp
@@ -82,6 +84,10 @@ class Credits:
         return Call(name=ask.name, windows=(window,), priority=priority, address_cost=0)
 
 
+class _SocketGone(Exception):
+    """It is not open any more, and nothing was sent."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Known:
     """What Pacifica at one base URL has shown that it can do, for the life of the process."""
@@ -107,20 +113,23 @@ class Caller:
     may_send: Callable[[], bool] = always
     """Asked right before each call is signed: it may have waited long for room."""
 
-    async def cancel(self, ask: Ask) -> Told | None:
+    async def cancel(self, ask: Ask, *, priority: Priority) -> Told | None:
         """Send a cancel; None: Pacifica says that nothing is there.
 
         Raises:
             VenueError: it was not acknowledged.
         """
         if not (ask.is_for_socket and self.socket.is_open):
-            return await self._over_http(ask)
-        frame = await self._over_socket(ask)
+            return await self._over_http(ask, priority)
+        try:
+            frame = await self._over_socket(ask, priority)
+        except _SocketGone:
+            return await self._over_http(ask, priority)
         if frame is not None:
             return self._judged_frame(frame)
         logger.info("socket.unanswered", extra={"venue": "pacifica", "call": ask.name})
         try:
-            return await self._over_http(ask)
+            return await self._over_http(ask, priority)
         except VenueNotReached as error:
             # True of the second sending alone.
             raise VenueOutcomeUnknown(
@@ -143,32 +152,35 @@ class Caller:
             )
 
         reply = await self._exchanged(ask, priority, build)
-        told = self._judged(reply)
+        told = self._judged(reply, hold_s_max=RETRY_S)
         if self.account and reply.headers.get("Age", "0") != "0":
             raise replies.invalid("the answer comes from a cache, not from the account")
         if told is None:
             raise replies.invalid(f"{ask.name} is answered as if it had been a cancel")
         return told
 
-    async def _over_socket(self, ask: Ask) -> Frame | None:
+    async def _over_socket(self, ask: Ask, priority: Priority) -> Frame | None:
         """Send a cancel over the socket; None: no answer came.
 
         Raises:
+            _SocketGone: it died while the call waited for room; nothing was sent.
             VenueError: it could not be signed or sent, and must not be.
         """
-        async with self.link.gate.passage(self._call(ask, Priority.CANCEL)):
+        async with self.link.gate.passage(self._call(ask, priority)):
             fields = await self._signed(ask, self.link.venue_now_ms())
             request_id = sockets.new_id()
             sent_ms = self.link.now_ms()
             try:
                 frame = await self.socket.ask(request_id, wire.frame(request_id, ask, fields))
+            except VenueNotReached:
+                raise _SocketGone from None
             except VenueError:
                 return None
         self._heed_clock(frame.at_ms, sent_ms=sent_ms, coarse_ms=0.0)
         self._heed_quota(frame.quota)
         return frame
 
-    async def _over_http(self, ask: Ask) -> Told | None:
+    async def _over_http(self, ask: Ask, priority: Priority) -> Told | None:
         async def build(timestamp_ms: int) -> WireRequest:
             fields = await self._signed(ask, timestamp_ms)
             headers = (("Content-Type", "application/json"), *self.credit.headers)
@@ -176,7 +188,7 @@ class Caller:
                 method="POST", path=ask.path, headers=headers, body=wire.body(fields)
             )
 
-        return self._judged(await self._exchanged(ask, Priority.CANCEL, build))
+        return self._judged(await self._exchanged(ask, priority, build))
 
     async def _exchanged(self, ask: Ask, priority: Priority, build: Build) -> Reply:
         sent_ms: list[float] = []
@@ -215,22 +227,23 @@ class Caller:
         signature = await self.signer.sign(wire.message(ask, stamp))
         return wire.signed_fields(ask, stamp, signature)
 
-    def _judged(self, reply: Reply) -> Told | None:
+    def _judged(self, reply: Reply, *, hold_s_max: float = math.inf) -> Told | None:
         try:
             return replies.judge(reply.status, reply.headers, reply.body)
         except VenueThrottled as error:
-            self._hold(error)
+            self._hold(error, hold_s_max)
             raise
 
     def _judged_frame(self, frame: Frame) -> Told | None:
         try:
             return replies.judge_frame(frame)
         except VenueThrottled as error:
-            self._hold(error)
+            self._hold(error, math.inf)
             raise
 
-    def _hold(self, error: VenueThrottled) -> None:
-        self.link.gate.throttled(self.credit.window, error.retry_after_s)
+    def _hold(self, error: VenueThrottled, s_max: float) -> None:
+        """Hold all calls; for a reading not long: a cancel costs half a credit, that up to 12."""
+        self.link.gate.throttled(self.credit.window, min(error.retry_after_s, s_max))
 
     def _heed_quota(self, quota: Quota | None) -> None:
         """Follow the venue's own count of our credits."""

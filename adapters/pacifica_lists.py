@@ -26,6 +26,7 @@ from adapters.pacifica_wire import ORDER, STOP, STRATEGY, TWAP
 
 PLAIN_TYPES = frozenset({"limit", "market"})
 """`order_type` of what is no stop; every other type, known or not, is one."""
+PARENT = "parent_id"
 LEGS = "+"
 """Joins the symbols of a strategy that trades several; no symbol has it."""
 
@@ -36,6 +37,7 @@ class _Order(Wire):
     symbol: str = Field(min_length=1)
     order_type: str = Field(min_length=1)
     is_reduce_only: bool = Field(alias="reduce_only")
+    parent_id: str | None = None
     created_ms: Whole | None = Field(default=None, alias="created_at")
 
 
@@ -103,6 +105,7 @@ def parse_orders(told: Told, *, offset_ms: float) -> tuple[OpenOrder, ...]:
             client_id=row.client_id or "",
             created=_moment(row.created_ms, offset_ms),
             is_protective=row.order_type not in PLAIN_TYPES or row.is_reduce_only,
+            route=((PARENT, row.parent_id),) if row.parent_id else (),
         )
         for row in read(_Orders, {"data": told.payload}, "read orders").rows
     )
@@ -139,6 +142,11 @@ def parse_strategies(told: Told, *, offset_ms: float) -> tuple[OpenOrder, ...]:
         )
         for row in read(_Strategies, told.payload, "read strategies").rows
     )
+
+
+def parent(order: OpenOrder) -> str:
+    """Return the id of the strategy that placed an order; empty: none did."""
+    return dict(order.route).get(PARENT, "")
 
 
 def legs(order: OpenOrder) -> frozenset[str]:

@@ -12,7 +12,7 @@ counters hold what is kept, or out of scope, too; so they are compared with the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
@@ -43,12 +43,18 @@ JUST_S = 1.0
 T = TypeVar("T")
 
 
+class NotMeant(VenueRefused):
+    """The one order that is named rests, and is not what the scope means."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Memory:
     """What one run has read last."""
 
     last_order_id: int = -1
     """How new the newest list of orders was."""
+    guards: frozenset[str] = frozenset()
+    """Ids of the strategies listed last that only reduce."""
     scope: Scope | None = None
     reading: Reading = field(default_factory=Reading)
     began_at: float = float("-inf")
@@ -115,7 +121,7 @@ class Reader:
             VenueError: the list cannot be had.
         """
         found: dict[str, OpenOrder] = {}
-        offset = 0
+        offset, has_more = 0, True
         for _ in range(pages_max):
             try:
                 told = await self._read(wire.build_strategies(self.caller.account, offset))
@@ -129,9 +135,11 @@ class Reader:
                 raise invalid("the list of strategies shows a page twice")
             found |= {order.order_id: order for order in page}
             offset += len(page)
-            if len(page) < wire.STRATEGIES_LEAST:
-                return tuple(found.values()), False
-        return tuple(found.values()), True
+            has_more = len(page) >= wire.STRATEGIES_LEAST
+            if not has_more:
+                break
+        self.memory.guards = frozenset(each for each in found if found[each].is_protective)
+        return tuple(found.values()), has_more
 
     async def _read(self, ask: wire.Ask) -> Told:
         return await self.caller.read(ask, priority=self.priority)
@@ -151,9 +159,11 @@ def is_in_scope(order: OpenOrder, scope: Scope) -> bool:
     """Tell whether a scope names an order.
 
     A strategy is in a scope by symbol if it trades nothing else; one that is named by its id need
-    not say what it trades.
+    not say what it trades. What a strategy placed is as much off as the strategy.
     """
     if order.order_class in scope.classes_off:
+        return False
+    if STRATEGY in scope.classes_off and lists.parent(order):
         return False
     if scope.protective is Protective.KEEP and order.is_protective:
         return False
@@ -173,6 +183,32 @@ def _is_named(order: OpenOrder, name: str) -> bool:
 def _one_spelling(name: str) -> str:
     """Spell an id in the one way: a call takes `007` for 7, and a UUID in capitals."""
     return name.lstrip("0") if name.isdecimal() else name.casefold()
+
+
+def without_kept(
+    orders: Sequence[OpenOrder], scope: Scope, guards: Collection[str]
+) -> tuple[OpenOrder, ...]:
+    """Leave out what a strategy placed that is kept: cancelled, it would only be placed again."""
+    kept = guards if scope.protective is Protective.KEEP else ()
+    return tuple(order for order in orders if lists.parent(order) not in kept)
+
+
+def beyond_reach(listed: Sequence[OpenOrder], scope: Scope) -> tuple[Unread, ...]:
+    """Say so where the one order that is named rests, and is not what the scope means."""
+    if scope.order_id is None:
+        return ()
+    return tuple(
+        Unread(
+            order_class=order.order_class,
+            error=NotMeant(
+                user_message=f"{order.order_class} {order.order_id} of {order.symbol} rests, and "
+                "its symbol, its class or what it protects is not covered",
+                remedy="Name it under its own symbol, or cover its class.",
+            ),
+        )
+        for order in listed
+        if _is_named(order, scope.order_id) and not is_in_scope(order, scope)
+    )
 
 
 def straddling(strategies: Sequence[OpenOrder], scope: Scope) -> VenueRefused | None:
@@ -206,14 +242,16 @@ async def read_lists(reader: Reader, scope: Scope, *, pages_max: int) -> Reading
 
 
 async def _joined(book: Part[Reading], reader: Reader, scope: Scope, pages_max: int) -> Reading:
-    classes = classes_of(scope)
+    # One that is named may turn up in a class that is off: that is no proof that it is gone.
+    classes = classes_of(scope) if scope.order_id is None else ORDER_CLASSES
     parts: list[Part[Reading]] = [book] if {ORDER, STOP} & set(classes) else []
     if TWAP in classes:
         parts.append(partial(_read_twaps, reader, scope))
     if STRATEGY in classes:
         parts.append(partial(_read_strategies, reader, scope, pages_max))
     found = await side_by_side(parts)
-    orders = [order for reading in found for order in reading.orders]
+    listed = [order for reading in found for order in reading.orders]
+    orders = without_kept(listed, scope, reader.memory.guards)
     return Reading(
         orders=tuple({(o.order_class, o.order_id): o for o in orders}.values()),
         unread=tuple(entry for reading in found for entry in reading.unread),
@@ -230,14 +268,15 @@ async def _read_book(reader: Reader, scope: Scope) -> tuple[Reading, ...]:
     if isinstance(listed, VenueError):
         return (Reading(unread=_unread_book(listed, scope)),)
     orders = tuple(order for order in listed if is_in_scope(order, scope))
+    beyond = beyond_reach(listed, scope)
     if isinstance(counted, VenueError):
-        return (Reading(orders=orders, unread=_unread_book(counted, scope)),)
+        return (Reading(orders=orders, unread=(*_unread_book(counted, scope), *beyond)),)
     short = [
         Unread(order_class=each, error=error)
         for each in _book_classes(scope)
         if (error := _shortfall(each, listed, counted)) is not None
     ]
-    return (Reading(orders=orders, unread=tuple(short)),)
+    return (Reading(orders=orders, unread=(*short, *beyond)),)
 
 
 async def _read_orders(reader: Reader, scope: Scope) -> tuple[Reading, ...]:
@@ -245,7 +284,12 @@ async def _read_orders(reader: Reader, scope: Scope) -> tuple[Reading, ...]:
         listed = await reader.orders()
     except VenueError as error:
         return (Reading(unread=_unread_book(error, scope)),)
-    return (Reading(orders=tuple(order for order in listed if is_in_scope(order, scope))),)
+    return (_in_scope(listed, scope),)
+
+
+def _in_scope(listed: Sequence[OpenOrder], scope: Scope) -> Reading:
+    orders = tuple(order for order in listed if is_in_scope(order, scope))
+    return Reading(orders=orders, unread=beyond_reach(listed, scope))
 
 
 def _book_classes(scope: Scope) -> tuple[OrderClass, ...]:
@@ -272,7 +316,7 @@ async def _read_twaps(reader: Reader, scope: Scope) -> tuple[Reading, ...]:
         listed = await reader.twaps()
     except VenueError as error:
         return (Reading(unread=(Unread(order_class=TWAP, error=error),)),)
-    return (Reading(orders=tuple(order for order in listed if is_in_scope(order, scope))),)
+    return (_in_scope(listed, scope),)
 
 
 async def _read_strategies(reader: Reader, scope: Scope, pages_max: int) -> tuple[Reading, ...]:
@@ -280,11 +324,13 @@ async def _read_strategies(reader: Reader, scope: Scope, pages_max: int) -> tupl
         listed, has_more = await reader.strategies(pages_max=pages_max)
     except VenueError as error:
         return (Reading(unread=(Unread(order_class=STRATEGY, error=error),)),)
-    beyond = straddling(listed, scope)
+    shown, beyond = _in_scope(listed, scope), straddling(listed, scope)
     return (
         Reading(
-            orders=tuple(order for order in listed if is_in_scope(order, scope)),
-            unread=() if beyond is None else (Unread(order_class=STRATEGY, error=beyond),),
+            orders=shown.orders,
+            unread=shown.unread
+            if beyond is None
+            else (Unread(order_class=STRATEGY, error=beyond),),
             has_more=(STRATEGY,) if has_more else (),
         ),
     )

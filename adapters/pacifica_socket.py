@@ -80,14 +80,20 @@ class _Line:
     def heard(self, frame: Frame) -> None:
         """Give a frame to the call that it answers.
 
-        A complaint without an id is the answer where one call alone is waiting; else it is left
-        open whose it is, and all of them go on waiting.
+        A complaint without an id may be about the one call that waits, or about a ping: the call is
+        asked over HTTP at once. Where several wait it is left open whose it is, and all go on
+        waiting.
         """
-        mine = self.waiting.get(frame.request_id) if frame.request_id is not None else None
         if frame.request_id is None and frame.complaint is not None and len(self.waiting) == 1:
-            (mine,) = self.waiting.values()
+            self._give_up("the socket complains without saying of what")
+        mine = self.waiting.get(frame.request_id) if frame.request_id is not None else None
         if mine is not None and not mine.done():
             mine.set_result(frame)
+
+    def _give_up(self, why: str) -> None:
+        for answer in self.waiting.values():
+            if not answer.done():
+                answer.set_exception(VenueOutcomeUnknown(user_message=why))
 
     async def stay_awake(self, socket: Socket) -> None:
         """Ping, and close what shows no sign of life."""
@@ -111,11 +117,7 @@ class _Line:
     def close(self) -> None:
         """Give up the connection and every call on it."""
         self.socket = None
-        for answer in self.waiting.values():
-            if not answer.done():
-                answer.set_exception(
-                    VenueOutcomeUnknown(user_message="the socket closed before the answer")
-                )
+        self._give_up("the socket closed before the answer")
         self.opened.set()
         self.worn.set()
         self.released.set()

@@ -245,6 +245,67 @@ def test_keep_is_clean_beside_what_is_kept():
     assert not read(script).is_clean
 
 
+def test_no_class_takes_the_whole_of_a_round_from_the_others():
+    script = Script(
+        orders=[row(number, kind="stop_market") for number in range(120)],
+        twaps=[row(number) for number in range(1000, 1120)],
+        strategies=[strategy(f"s{number}", "BTC") for number in range(95)],
+    )
+    receipts = rounded(script)
+    sent = [path for path in script.cancels() if ALL not in path]
+    assert {path: sent.count(path) for path in sent} == {STRATEGY: 95, STOP: 10, TWAP: 10}
+    assert {each.order_class for each in receipts if each.capped} == {"stop", "twap"}
+
+
+def test_stops_do_not_wait_once_the_strategies_are_gone():
+    async def act(world: World) -> float:
+        began = asyncio.get_running_loop().time()
+        await world.adapter.cancel_all(EVERYTHING)
+        return asyncio.get_running_loop().time() - began
+
+    assert play(act, full()) < 0.4
+
+
+def test_what_a_strategy_placed_is_left_alone_where_the_strategy_is_off():
+    child = row(1, parent_id=UUID)
+    script = Script(orders=[child, row(2)], strategies=[strategy(UUID, "BTC")])
+    rounded(script, off("strategy"))
+    assert [each["order_id"] for each in script.fields(f"FRAME {CANCEL}")] == [2]
+    assert found(read(script, off("strategy"))) == [("order", "2")]
+
+
+@pytest.mark.parametrize(
+    ("reduces", "scope", "left"),
+    [
+        (True, KEEP, [("order", "2")]),
+        (False, KEEP, [("order", "1"), ("order", "2"), ("strategy", UUID)]),
+        (True, EVERYTHING, [("order", "1"), ("order", "2"), ("strategy", UUID)]),
+    ],
+    ids=["kept", "to be cancelled", "all"],
+)
+def test_what_a_strategy_placed_stays_only_if_that_stays(
+    reduces: bool,  # noqa: FBT001 - a row of the table
+    scope: Scope,
+    left: list[tuple[str, str]],
+):
+    script = Script(
+        orders=[row(1, parent_id=UUID), row(2)],
+        strategies=[strategy(UUID, "BTC", reduce_only=reduces)],
+    )
+    assert sorted(found(read(script, scope))) == left
+
+
+def test_a_kept_strategy_hinders_no_scope_by_symbol():
+    scope = Scope(symbols=("BTC",), protective=Protective.KEEP)
+    script = Script(strategies=[strategy(UUID, "BTC", "ETH", reduce_only=True)])
+    assert read(script, scope).is_clean
+
+
+def test_the_counter_of_stops_hinders_no_scope_that_keeps_them():
+    counters = {"orders_count": 0, "stop_orders_count": 3}
+    assert read(Script(counters=counters), KEEP).is_clean
+
+
 def test_more_stops_than_a_round_takes_are_said_to_be_left():
     script = Script(orders=[row(number, kind="stop_market") for number in range(101)])
     receipts = [each for each in rounded(script) if each.order_class == "stop"]
@@ -335,9 +396,38 @@ def test_one_order_is_found_by_the_clients_own_id():
     assert found(read(script, scope)) == [("stop", "7")]
 
 
-def test_an_order_of_another_symbol_is_not_the_one():
-    script = Script(orders=[row(7, "ETH")])
-    assert read(script, Scope(symbols=("BTC",), order_id="7")).is_clean
+@pytest.mark.parametrize(
+    ("named", "scope"),
+    [
+        ("order 7 of ETH", Scope(symbols=("BTC",), order_id="7")),
+        (
+            "stop 8 of BTC",
+            Scope(symbols=("BTC",), order_id="8", classes_off=off("stop").classes_off),
+        ),
+        (
+            "twap 9 of BTC",
+            Scope(symbols=("BTC",), order_id="9", classes_off=off("twap").classes_off),
+        ),
+        ("order 6 of BTC", Scope(symbols=("BTC",), order_id="6", protective=Protective.KEEP)),
+    ],
+    ids=["another symbol", "stops off", "twaps off", "kept"],
+)
+def test_one_order_that_rests_beyond_the_scope_is_neither_cancelled_nor_called_gone(
+    named: str, scope: Scope
+):
+    rows = [row(6, reduce_only=True), row(7, "ETH"), row(8, kind="stop_market")]
+    script = Script(orders=rows, twaps=[row(9)])
+    assert [error[: len(named)] for _, error in unread(read(script, scope))] == [named]
+    (receipt,) = rounded(script, scope)
+    assert receipt.error is not None
+    assert receipt.error.user_message.startswith(named)
+    assert script.cancels() == []
+
+
+def test_one_order_is_cancelled_where_a_list_is_not_found():
+    script = Script(says={ORDERS: lambda: failing(404)})
+    rounded(script, Scope(symbols=("BTC",), order_id="7"))
+    assert script.cancels() == [f"FRAME {CANCEL}"]
 
 
 def test_what_can_be_no_id_is_refused_and_nothing_sent():

@@ -14,9 +14,12 @@ from bot.sandbox.venues.exchange import Answer
 from tests.adapters.pacifica_world import (
     ALL,
     MAIN,
+    Script,
     World,
     fine,
     play,
+    row,
+    strategy,
 )
 
 EVERYTHING = Scope()
@@ -89,6 +92,25 @@ def test_readings_never_take_the_last_credits_from_a_cancel_all(settings: dict[s
 
     (left,) = play(act, **settings)
     assert left < 0.1
+
+
+def test_one_accounts_many_cancels_never_stand_before_anothers_cancel_all():
+    async def act(world: World) -> list[float]:
+        async with asyncio.TaskGroup() as group:
+            crowded = group.create_task(world.joined("agent", uid(50)).cancel_all(EVERYTHING))
+            await asyncio.sleep(0.5)
+            left = await cancel_alls(world, 1)
+            crowded.cancel()
+        return left
+
+    script = Script(
+        orders=[row(number, kind="stop_market") for number in range(120)],
+        twaps=[row(number) for number in range(1000, 1120)],
+        strategies=[strategy(f"s{number}", "BTC") for number in range(90)],
+    )
+    left = play(act, script)
+    assert left
+    assert max(left) < 0.1
 
 
 def test_previews_leave_their_share_of_the_credits_to_runs():

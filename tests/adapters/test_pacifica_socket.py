@@ -221,10 +221,59 @@ def without_id(reply: dict[str, Any], _: float) -> dict[str, Any]:
     return {key: value for key, value in reply.items() if key != "id"}
 
 
-def test_a_complaint_without_an_id_answers_the_one_call_that_waits():
-    script = Script(says={SENT: lambda: failing(401, "Invalid signature")}, frames=without_id)
+def test_a_complaint_without_an_id_sends_the_one_call_that_waits_over_http_at_once():
+    """It may be about the call, or about a ping."""
+
+    async def act(world: World) -> tuple[Receipt, float]:
+        began = now()
+        return await swept(world), now() - began
+
+    complaint = failing(401, "Invalid signature")
+    script = Script(says={SENT: lambda: complaint}, frames=without_id)
+    receipt, took_s = play(act, script)
+    assert (receipt.error, script.cancels()) == (None, [SENT, ALL])
+    assert took_s < 0.2
+    script = Script(says={SENT: lambda: complaint, ALL: lambda: complaint}, frames=without_id)
     assert isinstance(play(swept, script).error, VenueAuthRefused)
-    assert script.cancels() == [SENT]
+
+
+async def died_while_waiting(world: World) -> tuple[Receipt, ...]:
+    """Cancel one order; the socket dies while that waits for room."""
+    world.venue.link.gate.throttled(world.venue.credit.window, 3.0)
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(world.adapter.cancel_orders([an_order("order", "1")]))
+        await asyncio.sleep(1.0)
+        world.script.says[OPEN] = lambda: REFUSED
+        world.venue.socket.line.socket.drop()
+    return task.result()
+
+
+def test_a_call_whose_socket_died_before_it_could_leave_goes_over_http():
+    script = Script()
+    assert told(play(died_while_waiting, script)) == [("cancel order 1", 1)]
+    assert script.cancels() == [CANCEL]
+
+
+def test_a_call_of_which_no_byte_left_is_called_unsent():
+    async def act(world: World) -> tuple[Receipt, ...]:
+        world.carrier.is_cut_off = True
+        return await died_while_waiting(world)
+
+    script = Script()
+    assert told(play(act, script)) == [("cancel order 1", "VenueNotReached")]
+    assert script.cancels() == []
+
+
+def test_a_complaint_with_the_id_of_another_call_is_nobodys():
+    def another(reply: dict[str, Any], _: float) -> dict[str, Any]:
+        return reply | {"id": "4e9b4edb-b123-4759-9250-d19db61fabcb"}
+
+    async def act(world: World) -> tuple[Receipt, float]:
+        began = now()
+        return await swept(world), now() - began
+
+    receipt, took_s = play(act, Script(says={SENT: lambda: failing(403)}, frames=another))
+    assert (receipt.error, round(took_s, 2)) == (None, 1.05)
 
 
 def test_a_complaint_without_an_id_answers_none_of_two():
@@ -462,6 +511,19 @@ def test_a_429_holds_what_shares_the_credits_and_says_how_long(way: str):
     assert isinstance(receipt.error, VenueThrottled)
     assert receipt.error.retry_after_s == 1.0
     assert 0.9 < waited_s < 1.2
+
+
+def test_a_429_to_a_preview_holds_a_cancel_for_a_second_at_most():
+    async def act(world: World) -> float:
+        world.script.headers = {"ratelimit": '"credits";r=80;t=40'}
+        world.script.says[ORDERS] = lambda: failing(429)
+        await world.venue.reader(MAIN).open_orders(Scope(), pages_max=1)
+        world.script.headers, began = {}, now()
+        world.script.says.clear()
+        await swept(world)
+        return now() - began
+
+    assert play(act) < 2.3
 
 
 def test_the_socket_tells_the_venues_time():
