@@ -295,6 +295,15 @@ def test_what_a_strategy_placed_stays_only_if_that_stays(
     assert sorted(found(read(script, scope))) == left
 
 
+def test_what_a_kept_strategy_placed_is_not_cancelled_by_its_id():
+    script = Script(
+        orders=[row(1, "SOL-USDC", parent_id=UUID), row(2, "SOL-USDC")],
+        strategies=[strategy(UUID, "SOL-USDC", reduce_only=True)],
+    )
+    rounded(script, KEEP)
+    assert [each["order_id"] for each in script.fields(f"FRAME {CANCEL}")] == [2]
+
+
 def test_a_kept_strategy_hinders_no_scope_by_symbol():
     scope = Scope(symbols=("BTC",), protective=Protective.KEEP)
     script = Script(strategies=[strategy(UUID, "BTC", "ETH", reduce_only=True)])
@@ -422,6 +431,12 @@ def test_one_order_that_rests_beyond_the_scope_is_neither_cancelled_nor_called_g
     assert receipt.error is not None
     assert receipt.error.user_message.startswith(named)
     assert script.cancels() == []
+
+
+def test_one_order_that_rests_beyond_the_scope_is_told_without_the_counters_too():
+    script = Script(orders=[row(7, "ETH")], says={ACCOUNT: lambda: failing(500)})
+    (*_, (_, why)) = unread(read(script, Scope(symbols=("BTC",), order_id="7")))
+    assert why.startswith("order 7 of ETH")
 
 
 def test_one_order_is_cancelled_where_a_list_is_not_found():

@@ -94,13 +94,17 @@ def test_readings_never_take_the_last_credits_from_a_cancel_all(settings: dict[s
     assert left < 0.1
 
 
-def test_one_accounts_many_cancels_never_stand_before_anothers_cancel_all():
+def test_many_cancels_of_other_accounts_never_stand_before_an_accounts_cancel_all():
     async def act(world: World) -> list[float]:
         async with asyncio.TaskGroup() as group:
-            crowded = group.create_task(world.joined("agent", uid(50)).cancel_all(EVERYTHING))
+            crowded = [
+                group.create_task(world.joined("agent", uid(number)).cancel_all(EVERYTHING))
+                for number in (50, 51)
+            ]
             await asyncio.sleep(0.5)
             left = await cancel_alls(world, 1)
-            crowded.cancel()
+            for task in crowded:
+                task.cancel()
         return left
 
     script = Script(

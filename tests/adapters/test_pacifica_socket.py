@@ -340,6 +340,16 @@ def test_a_connection_without_a_sign_of_life_is_replaced():
     assert play(act) == 2
 
 
+def test_a_connection_without_a_sign_of_life_is_closed_though_no_other_can_be_opened():
+    async def act(world: World) -> bool:
+        socket = world.venue.socket.line.socket
+        world.script.says |= {PING: silent, OPEN: lambda: REFUSED}
+        await asyncio.sleep(26)
+        return bool(socket.is_open)
+
+    assert play(act) is False
+
+
 def test_a_connection_that_dies_is_replaced():
     async def act(world: World) -> tuple[bool, bool]:
         await asyncio.sleep(15)
@@ -644,6 +654,11 @@ def test_neither_keys_nor_signatures_are_logged_or_shown(caplog: pytest.LogCaptu
             {"base_url": "https://proxy.example", "ws_url": "wss://proxy.example:443/pacifica/"},
             "https://proxy.example",
             "wss://proxy.example/pacifica",
+        ),
+        (
+            {"base_url": "https://proxy.example", "ws_url": "wss://ws.pacifica.fi/ws"},
+            "https://proxy.example",
+            "wss://ws.pacifica.fi/ws",
         ),
     ],
 )
