@@ -13,6 +13,8 @@ from bot import cli
 from bot import config as configs
 from bot.domain import command as commands
 from policies import model
+from tests.adapters.conformance.test_lies import LIES
+from tests.soak.wrong_adapters import WRONG
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -103,3 +105,11 @@ def test_every_make_target_is_shown():
     targets = re.findall(r"^(\w+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
     shown = {target for target in targets if f"make {target}" in README}
     assert set(targets) - shown == {"help", "lock", "clean"}
+
+
+def test_the_score_of_the_kit_counts_what_is_written():
+    """That all of it is caught is for `make kit` to show, and for the soak in CI."""
+    wrong, runs = len(WRONG), sum(len(lie.venues) for lie in LIES)
+    told = " ".join(README.split())
+    assert f"{len(LIES)} of {len(LIES)} lies caught, told in {runs} runs at 4 venues;" in told
+    assert f"{wrong} of {wrong} wrong adapters caught" in told
