@@ -18,8 +18,8 @@ How to write an adapter, in seven rules:
    says when a call may leave; `adapters.link` obeys it.
 6. A scope never widens, and no list of instruments narrows a reading: it may be old. What one call
    cannot express is done order by order.
-7. Take a signer, never a key. Sign the very bytes that are sent; time comes in as an argument. A
-   venue's clock is learnt from a call for it, or from what its answers say; the kit sets it 40 s off.
+7. Take a signer, never a key. Sign the very bytes that are sent; time comes in as an argument. The
+   venue's clock is learnt from a call for it, or from its answers; the kit sets it 40 s off.
 """
 
 from __future__ import annotations

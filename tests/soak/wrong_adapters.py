@@ -218,11 +218,9 @@ WRONG = [
         name="does not fall back to HTTP",
         venue="pacifica",
         path="pacifica_calls.py",
-        old="        frame = await self._over_socket(ask)\n        if frame is not None:\n",
-        new="        frame = await self._over_socket(ask)\n"
-        "        if frame is None:\n"
-        '            raise VenueOutcomeUnknown(user_message="the socket is silent")\n'
-        "        if frame is not None:\n",
+        old="        if frame is not None:\n            return self._judged_frame(frame)\n",
+        new="        if frame is not None:\n            return self._judged_frame(frame)\n"
+        '        raise VenueOutcomeUnknown(user_message="the socket is silent")\n',
     ),
     Wrong(
         name="takes the next frame for its answer",
@@ -235,8 +233,8 @@ WRONG = [
         name="ignores the second page of strategies",
         venue="pacifica",
         path="pacifica_reading.py",
-        old="            if len(page) < wire.STRATEGIES_LEAST:\n",
-        new="            if True:\n",
+        old="            has_more = len(page) >= wire.STRATEGIES_LEAST",
+        new="            has_more = False",
     ),
     Wrong(
         name="believes a list that is older than the last one",
