@@ -33,7 +33,7 @@ def test_no_lie_earns_a_flat(subject: Subject, lie: Lie):
         bench.fill()
         before = bench.open(subject.bystander)
         lie.install(bench)
-        status = await bench.run(until_s=75.0 if lie.end is End.FLAT else 35.0)
+        status = await bench.run(until_s=75.0 if lie.end is End.FLAT else 15.0)
         told = [verdict for verdict in bench.verdicts if verdict.outcome is Outcome.FLAT]
         wrong = [verdict for verdict in told if verdict.open]
         assert bool(wrong) == lie.is_seen_late, f"FLAT over orders: {wrong}"

@@ -44,7 +44,7 @@ def test_orders_of_others_that_go_between_two_pages_hide_none_of_ours(subject: S
             return answer
 
         bench.simulated.answer = moving  # type: ignore[method-assign]
-        status = await bench.run(until_s=35.0)
+        status = await bench.run(until_s=6.0)
         told = [verdict for verdict in bench.verdicts if verdict.outcome is Outcome.FLAT]
         assert not [verdict for verdict in told if verdict.open]
         assert status.result.outcome is not Outcome.FLAT
