@@ -137,7 +137,7 @@ class Coinapi:
             lessons=self.lessons,
             may_send=may_send,
         )
-        return CoinapiAdapter(caller=caller, exchange_id=uid)
+        return CoinapiAdapter(caller=caller)
 
     def reader(self, uid: str) -> None:
         """Return nothing: no order can be read without a key."""

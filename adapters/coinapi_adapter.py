@@ -156,7 +156,6 @@ class CoinapiAdapter:
     """CoinAPI EMS with one key and one exchange account, for one run, preview or check."""
 
     caller: Caller
-    exchange_id: str
     tried: dict[str, int] = field(default_factory=dict)
     """How often each order was cancelled by its id: those that stay must not hide the others."""
     known: set[str] = field(default_factory=set)
@@ -167,6 +166,11 @@ class CoinapiAdapter:
     def capabilities(self) -> Capabilities:
         """What this adapter can do."""
         return CAPABILITIES
+
+    @property
+    def exchange_id(self) -> str:
+        """The account that it acts for."""
+        return self.caller.exchange_id
 
     async def cancel_all(self, scope: Scope) -> tuple[Receipt, ...]:
         """Cancel everything in one call, or what is in scope one by one."""

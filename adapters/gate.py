@@ -182,9 +182,12 @@ class Gate:
             waiters = self._queues[head[-1]]
             waiter = waiters[0]
             if not waiter.ticket.done():
-                wait_s = self._due_in_s(waiter, now, is_full=is_full)
                 # Where the address has no room for one, nobody behind it may take of it either.
-                is_full = is_full or self._pacer.wait_s(now, waiter.address, waiter.priority) > 0
+                wait_s = math.inf
+                if not (is_full and waiter.address):
+                    wait_s = self._pacer.wait_s(now, waiter.address, waiter.priority)
+                    is_full = is_full or wait_s > 0
+                    wait_s = wait_s or self._pacer.wait_s(now, waiter.windows, waiter.priority)
                 if wait_s > 0:
                     soonest = min(soonest, wait_s)
                     blocked.append(head)
@@ -198,13 +201,6 @@ class Gate:
         for head in blocked:
             heapq.heappush(self._heads, head)
         self._wake_after(soonest)
-
-    def _due_in_s(self, waiter: _Waiter, now: float, *, is_full: bool) -> float:
-        """Return how long a call waits; where the address is full, what takes of it just waits."""
-        if is_full and waiter.address:
-            return math.inf
-        at_address_s = self._pacer.wait_s(now, waiter.address, waiter.priority)
-        return at_address_s or self._pacer.wait_s(now, waiter.windows, waiter.priority)
 
     def _wake_after(self, seconds: float) -> None:
         if self._timer is not None:
