@@ -11,7 +11,7 @@ import logging
 import secrets
 import signal
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -109,12 +109,13 @@ async def serving(config: Config, *, limits: Limits | None = None) -> AsyncItera
         ConfigError: something that it needs at start is missing or refuses.
         SecretError: the key source does not open.
     """
+    assert config.slack is not None, "only a console does without"
     clock, limits = SystemClock(), limits or Limits()
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         store = await enter(engine.open_store(config.file.store.url))
-        keys = await enter(sealed.open_keys(config.file.keys.file, config.passphrase))
-        token = config.bot_token.get_secret_value()
+        keys = await enter(_open_keys(config))
+        token = config.slack.bot_token.get_secret_value()
         client = await enter(connection.open_client(token, _api_url(config)))
         venues = OpenVenues(links=await _connect(config, stack))
         owner = secrets.token_hex(8)
@@ -150,15 +151,18 @@ async def serving(config: Config, *, limits: Limits | None = None) -> AsyncItera
 @asynccontextmanager
 async def _at_slack(parts: Parts, people: SlackPeople, desk: Desk) -> AsyncIterator[str]:
     """Meet Slack, however long that takes, and listen to it; yields our base URL."""
-    slack_part, client, spawn = parts.config.file.slack, parts.client, parts.background.spawn
+    config, client, spawn = parts.config, parts.client, parts.background.spawn
+    slack_part, where = config.file.slack, config.file.web
     me = await connection.identify(client)
-    _check_home(parts.config, me)
+    _check_home(config, me)
     presenter = _presenter(parts, desk, me)
-    secret = parts.config.signing_secret.get_secret_value()
+    assert config.slack is not None
+    assert config.slack.signing_secret is not None
+    secret = config.slack.signing_secret.get_secret_value()
     slack = connection.build_app(client, secret, me, str(client.token))
     counter = _counter(parts, people, desk, presenter, me)
     listeners.register(slack, counter)
-    async with web.listening(web.build(slack, secret), slack_part.host, slack_part.port) as url:
+    async with web.listening(web.build(slack, secret), where.host, where.port) as url:
         desk.changed = presenter.changed
         for request_id in parts.changed:
             presenter.changed(request_id)
@@ -167,6 +171,13 @@ async def _at_slack(parts: Parts, people: SlackPeople, desk: Desk) -> AsyncItera
         incident = slack_part.incident_channel
         spawn("channel", lambda: connection.check_channel(client, incident))
         yield url
+
+
+def _open_keys(config: Config) -> AbstractAsyncContextManager[SealedKeys]:
+    """Open where keys come from."""
+    assert config.file.keys.file is not None
+    assert config.passphrase is not None
+    return sealed.open_keys(config.file.keys.file, config.passphrase)
 
 
 async def _count(parts: Parts, counter: Counter) -> None:
@@ -191,6 +202,7 @@ def _api_url(config: Config) -> str:
 def _check_keys(config: Config) -> None:
     """Refuse a name that nothing is sealed under: a run would find out, a dry run would not."""
     file = config.file.keys.file
+    assert file is not None
     known = sealed.names(file)
     for account in config.accounts:
         for what, name in (("key", account.key), ("read_key", account.read_key)):

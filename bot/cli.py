@@ -89,7 +89,7 @@ def list_keys(file: Path) -> None:
 
 def _passphrase(file: Path | None, *, is_new: bool) -> SecretStr:
     from bot import config as configs
-    from bot.config import SecretAt
+    from bot.config_file import SecretAt
 
     if file is not None:
         return configs.secret(SecretAt(file=file), "--passphrase-file")

@@ -1,127 +1,55 @@
 """The configuration: `config.toml`, checked whole before anything starts.
 
-Owns the models, secret references and `load()`. Alone reads files and the environment. Unknown keys
-are refused, and no message ever shows a value that could be a secret.
+Owns `load()` and what it makes of the file. Alone reads files and the environment, with
+`bot.config_secrets`. No message ever shows a value that could be a secret.
 """
 
 from __future__ import annotations
 
 import os
-import re
-import stat
 import tomllib
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Any, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 
 from adapters import registry
-from adapters.contract import OrderClass, Protective
+from adapters.contract import OrderClass
 from adapters.registry import VenueKind
+from bot import config_secrets
+from bot.config_file import AccountPart, File, SecretAt, VaultAccess
+from bot.config_secrets import Grounds, SlackSecrets
 from bot.domain import command as commands
 from bot.domain.errors import ConfigError
 from bot.domain.plan import AccountEntry, Directory
-from bot.explain import CHANNEL, NAME, VARIABLE, explain
+from bot.explain import explain
 from policies import model as policies
 from policies.explain import PolicyInvalid, nearest
 from policies.model import Policy
 
-Name = Annotated[str, StringConstraints(pattern=NAME)]
-ChannelId = Annotated[str, StringConstraints(pattern=CHANNEL)]
-Variable = Annotated[str, StringConstraints(pattern=VARIABLE)]
-"""Capitals only: a token or a hex secret put here by mistake is refused, and so never shown."""
-SIGNING_SECRET = re.compile(r"(?!xox|xapp-)[a-z0-9-]+")
-"""Slack's are 32 hex digits, though no document promises that; the sandbox's has dashes."""
-
-
-SecretOf = Callable[["SecretAt", str], SecretStr]
+SecretOf = Callable[[SecretAt, str], SecretStr]
 """(Where a secret is, the key that says so) -> the secret."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class SecretAt(_Strict):
-    """Where a secret is: `{ env = "NAME" }` or `{ file = "path" }`; never the secret itself."""
-
-    env: Variable | None = None
-    file: Path | None = None
-
-
-class SlackPart(_Strict):
-    """`[slack]`."""
-
-    mode: Literal["http"] = "http"
-    api_url: str = "https://slack.com/api/"
-    incident_channel: ChannelId
-    channels: tuple[ChannelId, ...] = ()
-    """Further channels in which a card may stand, if the command was typed there."""
-    bot_token: SecretAt
-    signing_secret: SecretAt
-    host: str = Field(default="127.0.0.1", min_length=1)
-    """An empty one would listen on every address of the host."""
-    port: int = Field(default=8080, ge=0, le=65535)
-
-
-class KeysPart(_Strict):
-    """`[keys]`."""
-
-    source: Literal["sealed"] = "sealed"
-    file: Path
-    passphrase: SecretAt
-
-
-class StorePart(_Strict):
-    """`[store]`."""
-
-    url: str = "sqlite:///cancelall.db"
-
-
-class StatePart(_Strict):
-    """`[state]`: instrument lists and the spool."""
-
-    dir: Path = Path("state")
-
-
-class AccountPart(BaseModel):
-    """`[[account]]`: what every venue needs; the rest is for the venue's own settings."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-    name: Name
-    venue: Name
-    uid: str = Field(min_length=1)
-    key: str = Field(min_length=1)
-    read_key: str | None = Field(default=None, min_length=1)
-    tags: Mapping[Name, Name] = Field(default_factory=dict)
-    protective: Protective = Protective.CANCEL
-    classes_off: tuple[str, ...] = ()
-
-
-class File(_Strict):
-    """The whole file."""
-
-    policy: Path
-    slack: SlackPart
-    keys: KeysPart
-    store: StorePart = StorePart()
-    state: StatePart = StatePart()
-    account: tuple[AccountPart, ...] = Field(min_length=1)
-
-
-class Config(_Strict):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
     """Everything that was read and checked."""
 
     file: File
+    """Its paths are absolute."""
     policy: Policy
     policy_text: str
     accounts: tuple[AccountEntry, ...]
     settings: Mapping[tuple[str, str], Any]
     """The venue's settings per (venue, base URL)."""
-    bot_token: SecretStr
-    signing_secret: SecretStr
-    passphrase: SecretStr
+    slack: SlackSecrets | None
+    """None on a console, which must do without Slack."""
+    passphrase: SecretStr | None
+    """Of the sealed file, if that is used."""
+    vault: VaultAccess | None
+    """If that is used."""
 
     @property
     def directory(self) -> Directory:
@@ -135,12 +63,28 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
     Raises:
         ConfigError: names file and key, and what to do.
     """
-    known = os.environ if environment is None else environment
+    config, grounds = _load(path, environment)
+    return replace(config, slack=config_secrets.of_slack(config.file.slack, grounds))
+
+
+def load_console(path: Path, environment: Mapping[str, str] | None = None) -> Config:
+    """Read and check what can be used without Slack: none of its tokens needs to be there.
+
+    Raises:
+        ConfigError: names file and key, and what to do.
+    """
+    return _load(path, environment)[0]
+
+
+def _load(path: Path, environment: Mapping[str, str] | None) -> tuple[Config, Grounds]:
     file = _read(path)
     folder = path.parent
+    grounds = Grounds(folder=folder, environment=os.environ if environment is None else environment)
     policy_path = folder / file.policy
     policy_text = _text(policy_path, "policy")
-    accounts, settings = _accounts(file, path.name, lambda at, key: _secret(at, key, folder, known))
+    accounts, settings = _accounts(
+        file, path.name, lambda at, key: config_secrets.read(at, key, grounds)
+    )
     try:
         policy = policies.parse(policy_text)
         policies.check_accounts(policy, [account.for_policy() for account in accounts])
@@ -148,17 +92,18 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
         raise ConfigError(
             user_message=f"{policy_path.name}: {error.user_message}", remedy=error.remedy
         ) from None
-    slack, keys = file.slack, file.keys
-    return Config(
-        file=_absolute(file, folder),
+    file = _absolute(file, folder)
+    config = Config(
+        file=file,
         policy=policy,
         policy_text=policy_text,
         accounts=accounts,
         settings=settings,
-        bot_token=_secret(slack.bot_token, "slack.bot_token", folder, known),
-        signing_secret=_signing_secret(slack.signing_secret, folder, known),
-        passphrase=_secret(keys.passphrase, "keys.passphrase", folder, known),
+        slack=None,
+        passphrase=config_secrets.of_sealed(file.keys, grounds),
+        vault=config_secrets.of_vault(file.keys, grounds),
     )
+    return config, grounds
 
 
 def secret(at: SecretAt, name: str) -> SecretStr:
@@ -167,7 +112,7 @@ def secret(at: SecretAt, name: str) -> SecretStr:
     Raises:
         ConfigError: it is not there, or everybody may read it.
     """
-    return _secret(at, name, Path(), os.environ)
+    return config_secrets.read(at, name, Grounds(folder=Path(), environment=os.environ))
 
 
 def _read(path: Path) -> File:
@@ -199,62 +144,15 @@ def _absolute(file: File, folder: Path) -> File:
     url = file.store.url
     if url.startswith("sqlite:///") and not url.startswith("sqlite:////"):
         url = f"sqlite:///{(folder / url.removeprefix('sqlite:///')).resolve()}"
-    keys = file.keys.model_copy(update={"file": (folder / file.keys.file).resolve()})
+    keys = file.keys
+    if keys.file is not None:
+        keys = keys.model_copy(update={"file": (folder / keys.file).resolve()})
+    if keys.vault is not None and keys.vault.ca is not None:
+        vault = keys.vault.model_copy(update={"ca": (folder / keys.vault.ca).resolve()})
+        keys = keys.model_copy(update={"vault": vault})
     state = file.state.model_copy(update={"dir": (folder / file.state.dir).resolve()})
     store = file.store.model_copy(update={"url": url})
     return file.model_copy(update={"keys": keys, "state": state, "store": store})
-
-
-def _signing_secret(at: SecretAt, folder: Path, environment: Mapping[str, str]) -> SecretStr:
-    """Refuse what Slack never signs with: each delivery would be refused, and nobody told why."""
-    key = "slack.signing_secret"
-    text = _text_of(at, key, folder, environment)
-    if not SIGNING_SECRET.fullmatch(text):
-        raise ConfigError(
-            user_message=f"{key} is a token, or holds more than small letters and digits.",
-            remedy="Store the Signing Secret of the app's Basic Information alone: no quotes, "
-            "no blank, no line break.",
-        )
-    return SecretStr(text)
-
-
-def _secret(at: SecretAt, key: str, folder: Path, environment: Mapping[str, str]) -> SecretStr:
-    return SecretStr(_text_of(at, key, folder, environment))
-
-
-def _text_of(at: SecretAt, key: str, folder: Path, environment: Mapping[str, str]) -> str:
-    if (at.env is None) == (at.file is None):
-        raise ConfigError(
-            user_message=f"{key} must say where the secret is: env or file, and one of them.",
-            remedy=f'Write {key.split(".")[-1]} = {{ env = "NAME" }} or {{ file = "path" }}.',
-        )
-    if at.env is not None:
-        if not environment.get(at.env):
-            raise ConfigError(
-                user_message=f"{key}: the environment has no {at.env}.",
-                remedy=f"Set {at.env} for the process.",
-            )
-        return environment[at.env]
-    assert at.file is not None
-    path = folder / at.file
-    try:
-        text = path.read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        # Its path is not shown: somebody may have put the secret itself there.
-        why = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise ConfigError(
-            user_message=f"{key}: the file that it names cannot be read: {why}.",
-            remedy=f"Check the path in {key}.",
-        ) from None
-    if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise ConfigError(
-            user_message=f"{key}: {path} may be read by others.", remedy=f"chmod 600 {path}"
-        )
-    if not text:
-        raise ConfigError(
-            user_message=f"{key}: {path} is empty.", remedy="Write the secret into it."
-        )
-    return text
 
 
 def _accounts(

@@ -55,6 +55,8 @@ api_url = "{api_url}"
 incident_channel = "{incident}"
 bot_token = {{ file = "slack.token" }}
 signing_secret = {{ file = "slack.signing" }}
+
+[web]
 port = 0
 
 [keys]

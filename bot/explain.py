@@ -15,6 +15,14 @@ from bot.domain.errors import ConfigError
 from policies.explain import nearest
 
 NAME, CHANNEL, VARIABLE = r"^[a-z0-9][a-z0-9._-]*$", r"^[CG][A-Z0-9]{2,}$", r"^[A-Z_][A-Z0-9_]*$"
+PERSON = r"^[UW][A-Z0-9]{2,}$"
+SECRETS = frozenset(
+    {
+        *("app_token", "bot_token", "passphrase", "secret_id"),
+        *("signing_secret", "token", "wrapped_secret_id"),
+    }
+)
+"""Keys that say where a secret is, and so must not hold one."""
 
 PLAIN: Mapping[str, str] = {
     "bool_type": "must be true or false",
@@ -29,6 +37,7 @@ PLAIN: Mapping[str, str] = {
     "tuple_type": "must be a list: […]",
     NAME: "must be small letters, digits, dots, dashes or underscores",
     CHANNEL: "must be a channel's id, such as C0123ABCD",
+    PERSON: "must be a person's id at Slack, such as U0123ABCD",
     VARIABLE: "must be the name of an environment variable, in capitals",
 }
 """pydantic's words for us, in words for people."""
@@ -70,7 +79,7 @@ def explain(
             user_message=f'{where}: "{key}" is not one that this release knows.',
             remedy=f"Write {expected}.",
         )
-    if kind == "model_type" and path[-1] in {"bot_token", "signing_secret", "passphrase"}:
+    if kind == "model_type" and path[-1] in SECRETS:
         return ConfigError(
             user_message=f'{where}: "{key}" must not hold the secret itself.',
             remedy=f'Write {path[-1]} = {{ env = "NAME" }} or {{ file = "path" }}.',

@@ -324,7 +324,7 @@ def config_key_untold(root: Path) -> list[str]:
 
 
 def _is_config(name: str, class_name: str) -> bool:
-    if name == "bot/config.py":
+    if name == "bot/config_file.py":
         return class_name.endswith("Part") or class_name in {"File", "SecretAt"}
     return name.startswith("adapters/") and class_name.endswith("Settings")
 

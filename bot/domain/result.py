@@ -85,6 +85,8 @@ class TargetStatus:
     is_at_least: bool = False
     cause: str = ""
     """The latest trouble, in words; empty if none."""
+    key_note: str = ""
+    """Why its key came from elsewhere than it should; empty if it did not."""
     result: TargetResult | None = None
     """The latest verdict."""
     is_final: bool = False

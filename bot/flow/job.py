@@ -44,6 +44,8 @@ class Run:
     locks: dict[str, asyncio.Lock] = field(default_factory=dict)
     signers: dict[str, Signer] = field(default_factory=dict)
     """By key path: each distinct path is read once, unless the venue refuses what it holds."""
+    key_notes: dict[str, str] = field(default_factory=dict)
+    """By key path: why its key came from elsewhere than it should."""
 
 
 @dataclass(slots=True, kw_only=True)

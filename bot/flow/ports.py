@@ -6,7 +6,7 @@ values that cross them. Never implements one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -14,6 +14,7 @@ from typing import Protocol
 from pydantic import SecretStr
 
 from adapters.contract import AnyVenue
+from bot.domain.errors import SecretError
 from bot.domain.event import Event
 from bot.domain.request import Count, Request, RequestState
 from bot.domain.result import TargetStatus
@@ -196,14 +197,32 @@ class Journal(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyDocument:
+    """A secret document, as a key source gave it."""
+
+    text: SecretStr
+    """JSON in the venue's own shape."""
+    note: str = ""
+    """Why it came from elsewhere than it should, for the card; empty if it did not."""
+
+
 class KeySource(Protocol):
     """Where keys come from."""
 
-    async def read(self, path: str) -> SecretStr:
-        """Return the secret document at `path`, JSON text in the venue's own shape.
+    async def read(self, path: str) -> KeyDocument:
+        """Return the secret document at `path`.
 
         Raises:
             SecretError: with `retryable` where trying again may help.
+        """
+        ...
+
+    async def unreadable(self, paths: Collection[str]) -> Mapping[str, SecretError]:
+        """Return those paths that could not be read now, and why; reads none of them.
+
+        In bounded time. It proves what can be proven without a key: that the source answers, and
+        lets us read there.
         """
         ...
 

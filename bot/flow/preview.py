@@ -77,7 +77,8 @@ class Previewer:
         venue = self.venues.venue(target.venue, target.base_url)
         if target.read_key is None:
             return venue.reader(target.uid)
-        signer = venue.signer(await self.keys.read(target.read_key))
+        document = await self.keys.read(target.read_key)
+        signer = venue.signer(document.text)
         adapter = venue.adapter(signer, uid=target.uid, purpose=Purpose.LOOK)
         facts = await adapter.check()
         if target.uid not in facts.accounts:

@@ -117,11 +117,12 @@ async def _signer(job: Job, venue: AnyVenue) -> Signer:
                 job.phase = Phase.READING_KEY
             try:
                 async with asyncio.timeout(job.means.limits.key_read_s):
-                    secret = await job.means.keys.read(path)
+                    document = await job.means.keys.read(path)
             except TimeoutError:
                 raise SecretError(
                     user_message=f"the key at {path} could not be read in time", is_retryable=True
                 ) from None
-            run.signers[path] = venue.signer(secret)
+            run.signers[path] = venue.signer(document.text)
+            run.key_notes[path] = document.note
             tell.status(job, EventKind.KEY_READ)
         return run.signers[path]

@@ -67,6 +67,7 @@ def bug(job: Job, *, is_final: bool) -> None:
         rounds=job.sight.rounds,
         accepted=job.sight.accepted,
         cause=result.cause,
+        key_note=job.run.key_notes.get(target.key, ""),
         result=result,
         is_final=is_final,
     )
@@ -120,6 +121,7 @@ def status(
         open_now=sight.open_known,
         is_at_least=bool(reading and (reading.unread or reading.has_more)),
         cause=cause or job.trouble[0] or judge.explain(sight)[0],
+        key_note=job.run.key_notes.get(target.key, ""),
         result=job.result,
         is_final=is_final,
     )
@@ -138,6 +140,8 @@ def _facts(kind: EventKind, stands: TargetStatus) -> dict[str, Fact]:
     facts: dict[str, Fact] = {"account": stands.account, "rounds": stands.rounds}
     if kind in {EventKind.ROUND_ENDED, EventKind.READING_TAKEN}:
         facts |= {"accepted": stands.accepted, "open": stands.open_now, "cause": stands.cause}
+    if kind is EventKind.KEY_READ and stands.key_note:
+        facts["note"] = stands.key_note
     if kind is EventKind.KEY_REFUSED:
         facts["cause"] = stands.cause
     if kind is EventKind.TARGET_JUDGED and stands.result is not None:

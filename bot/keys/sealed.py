@@ -20,7 +20,7 @@ import os
 import re
 import stat
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -33,6 +33,7 @@ import nacl.utils
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from bot.domain.errors import SecretError
+from bot.flow.ports import KeyDocument
 
 logger = logging.getLogger(__name__)
 
@@ -126,7 +127,7 @@ class SealedKeys:
         self._trouble: SecretError | None = None
         """Why the file was not read anew the last time."""
 
-    async def read(self, path: str) -> SecretStr:
+    async def read(self, path: str) -> KeyDocument:
         """Return the secret document of that name.
 
         Raises:
@@ -134,16 +135,24 @@ class SealedKeys:
         """
         await self._look()
         if path in self._file.names:
-            return SecretStr(_open(self._file, path, self._key).decode())
+            return KeyDocument(text=SecretStr(_open(self._file, path, self._key).decode()))
+        raise self._absent(path)
+
+    async def unreadable(self, paths: Collection[str]) -> Mapping[str, SecretError]:
+        """Return those names under which nothing is sealed."""
+        await self._look()
+        return {path: self._absent(path) for path in paths if path not in self._file.names}
+
+    def _absent(self, path: str) -> SecretError:
         if self._trouble is not None:
-            raise SecretError(
+            return SecretError(
                 user_message=f"no secret at {path} is held, and {self._trouble.user_message}",
                 remedy=self._trouble.remedy,
                 is_retryable=True,
             )
         close = difflib.get_close_matches(path, self._file.names, n=1, cutoff=0.5)
         hint = f" Did you mean {close[0]}?" if close else ""
-        raise SecretError(
+        return SecretError(
             user_message=f"no secret at {path} in {self._path.name}",
             remedy=f"Seal it: cancelall keys seal {path}.{hint}",
         )

@@ -266,9 +266,22 @@ def _standing(view: CardView) -> list[str]:
         said.append(f"*Expires* {text.clock(request.expires_at)}; then nothing happens")
     if request.decided_at is not None and request.state is RequestState.RUNNING:
         said.append(f"*Running since* {text.clock(request.decided_at)}")
+    said += _key_notes(view)
     if request.chase_stopped_by is not None:
         said.append(f"*Chase stopped* by {text.escape(request.chase_stopped_by)}")
     return said
+
+
+def _key_notes(view: CardView) -> list[str]:
+    """Name the accounts whose keys came from elsewhere than they should."""
+    found: dict[str, list[str]] = {}
+    for status in view.statuses:
+        if status.key_note:
+            found.setdefault(status.key_note, []).append(status.account)
+    return [
+        text.cut(text.escape(f"Keys of {text.names(accounts)} came from the {note}."), 600)
+        for note, accounts in found.items()
+    ]
 
 
 def _who_counts(view: CardView) -> frozenset[str] | None:
