@@ -7,7 +7,7 @@ import pytest
 from adapters import registry
 from adapters.contract import Protective
 from bot import config as configs
-from bot.config import SecretAt
+from bot.config_file import SecretAt
 from bot.domain.errors import ConfigError
 from bot.sandbox.slack.records import App
 
@@ -28,11 +28,13 @@ CONFIG = """\
 policy = "policy.toml"
 
 [slack]
+mode = "http"
 incident_channel = "C0INCIDENT"
 bot_token = { env = "TOKEN" }
 signing_secret = { env = "SIGNING" }
 
 [keys]
+source = "sealed"
 file = "keys.sealed"
 passphrase = { env = "PASS" }
 
@@ -92,8 +94,8 @@ def test_the_smallest_config_is_enough(tmp_path: Path):
     assert (account.tags, account.classes_off) == ((), ())
     assert account.protective is Protective.CANCEL
     assert config.file.slack.api_url == "https://slack.com/api/"
-    assert config.bot_token.get_secret_value() == "xoxb-canary-1"
-    assert config.signing_secret.get_secret_value() == "canary-2"
+    assert config.slack.bot_token.get_secret_value() == "xoxb-canary-1"
+    assert config.slack.signing_secret.get_secret_value() == "canary-2"
     assert config.passphrase.get_secret_value() == "canary-3"
     assert config.policy_text == POLICY
     assert config.policy.rules[0].name == "prod"
@@ -151,7 +153,7 @@ def test_a_secret_is_read_from_a_file_without_its_last_newline(tmp_path: Path):
 
     config = configs.load(write(tmp_path, text), ENVIRONMENT)
 
-    assert config.bot_token.get_secret_value() == "xoxb-canary-4"
+    assert config.slack.bot_token.get_secret_value() == "xoxb-canary-4"
 
 
 def test_without_an_argument_the_environment_of_the_process_counts(
@@ -166,7 +168,7 @@ def test_without_an_argument_the_environment_of_the_process_counts(
 def test_no_secret_shows_in_the_repr(tmp_path: Path):
     config = configs.load(write(tmp_path), ENVIRONMENT)
 
-    assert CANARY not in f"{config!r} {config} {config.model_dump_json()}"
+    assert CANARY not in f"{config!r} {config} {config.file.model_dump_json()}"
 
 
 VENUES = ", ".join(sorted(registry.venues()))
@@ -223,8 +225,8 @@ WRONG = {
         'config.toml: account bybit-mm: "read_key" is wrong: must not be empty. '
         "See the README's config."
     ): CONFIG + 'read_key = ""\n',
-    'config.toml: "slack.host" is wrong: must not be empty. See the README\'s config.': changed(
-        "[slack]", '[slack]\nhost = ""'
+    'config.toml: "web.host" is wrong: must not be empty. See the README\'s config.': changed(
+        "[slack]", '[web]\nhost = ""\n[slack]'
     ),
     (
         "config.toml: account bybit-mm: classes_off leaves nothing to cancel. "
@@ -246,15 +248,17 @@ WRONG = {
         'config.toml: "slack.channels" is wrong: must be a list: […]. See the README\'s config.'
     ): changed("[slack]", '[slack]\nchannels = "C0DESK"'),
     (
-        'config.toml: "slack.port" is wrong: must be less than or equal to 65535. '
+        'config.toml: "web.port" is wrong: must be less than or equal to 65535. '
         "See the README's config."
-    ): changed("[slack]", "[slack]\nport = 70000"),
-    "config.toml: \"slack.mode\" is not one that this release knows. Write 'http'.": changed(
-        "[slack]", '[slack]\nmode = "socket"'
-    ),
-    "config.toml: \"keys.source\" is not one that this release knows. Write 'sealed'.": changed(
-        "[keys]", '[keys]\nsource = "vault"'
-    ),
+    ): changed("[slack]", "[web]\nport = 70000\n[slack]"),
+    (
+        'config.toml: "slack.mode" is not one that this release knows. '
+        "Write 'socket' or 'http'."
+    ): changed('mode = "http"', 'mode = "rtm"'),
+    (
+        'config.toml: "keys.source" is not one that this release knows. '
+        "Write 'vault' or 'sealed'."
+    ): changed('source = "sealed"', 'source = "keyring"'),
     (
         "config.toml: account bybit-mm: \"protective\" is wrong: must be 'cancel' or 'keep'. "
         "See the README's config."
@@ -287,7 +291,7 @@ WRONG = {
     ),
     'config.toml lacks "account". Add it.': CONFIG.split("[[account]]", maxsplit=1)[0],
     (
-        "config.toml is not valid TOML: Illegal character '\\n' (at line 15, column 15). "
+        "config.toml is not valid TOML: Illegal character '\\n' (at line 17, column 15). "
         "Mend that line."
     ): changed('"1234567"', '"1234567'),
     f'config.toml: "slack.bot_token" must not hold the secret itself. {SAY_WHERE}': changed(
@@ -498,7 +502,7 @@ def test_a_signing_secret_of_two_lines_in_its_file_is_refused(tmp_path: Path):
 def test_signing_secrets_of_slack_and_of_the_sandbox_are_taken(tmp_path: Path, found: str):
     config = configs.load(write(tmp_path), ENVIRONMENT | {"SIGNING": found})
 
-    assert config.signing_secret.get_secret_value() == found
+    assert config.slack.signing_secret.get_secret_value() == found
 
 
 def test_the_command_line_reads_a_secret_from_a_file_or_the_environment(

@@ -1,7 +1,7 @@
 """Small fakes around a run: a journal that keeps, keys that can fail, venues by name."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -17,7 +17,7 @@ from bot.domain.result import TargetStatus
 from bot.flow import execute
 from bot.flow.execute import Runner
 from bot.flow.job import Means
-from bot.flow.ports import Claim, Entry
+from bot.flow.ports import Claim, Entry, KeyDocument
 from policies.model import Actor
 from tests.fakes import clock as clocks
 from tests.fakes.clock import EPOCH
@@ -100,14 +100,18 @@ class Keys:
     """Raised one after the other before the secret is given."""
     hang: set[str] = field(default_factory=set)
     reads: list[str] = field(default_factory=list)
+    note: str = ""
 
-    async def read(self, path: str) -> SecretStr:
+    async def read(self, path: str) -> KeyDocument:
         self.reads.append(path)
         if path in self.hang:
             await asyncio.sleep(3600)
         if self.errors.get(path):
             raise self.errors[path].pop(0)
-        return SecretStr(self.secrets[path])
+        return KeyDocument(text=SecretStr(self.secrets[path]), note=self.note)
+
+    async def unreadable(self, paths: Collection[str]) -> Mapping[str, SecretError]:
+        return {path: self.errors[path][0] for path in paths if self.errors.get(path)}
 
 
 @dataclass

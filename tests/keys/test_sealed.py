@@ -35,7 +35,7 @@ async def read_all(path: Path, passphrase: SecretStr = PASSPHRASE) -> list[str]:
     async with sealed.open_keys(path, passphrase) as keys:
         source: KeySource = keys
         names = ("venues/bybit-mm", "venues/bybit-ro")
-        return [(await source.read(name)).get_secret_value() for name in names]
+        return [(await source.read(name)).text.get_secret_value() for name in names]
 
 
 async def refusal(path: Path, passphrase: SecretStr = PASSPHRASE) -> SecretError:
@@ -243,7 +243,7 @@ async def test_a_box_moved_to_another_name_does_not_open(tmp_path: Path):
     edit(path, names=dict.fromkeys(boxes, boxes["venues/bybit-mm"]))
 
     async with sealed.open_keys(path, PASSPHRASE) as keys:
-        assert (await keys.read("venues/bybit-mm")).get_secret_value() == MM
+        assert (await keys.read("venues/bybit-mm")).text.get_secret_value() == MM
         with pytest.raises(SecretError, match=r"^the sealed file does not open"):
             await keys.read("venues/bybit-ro")
 
@@ -347,4 +347,4 @@ async def test_the_default_is_dear_to_guess_and_stalls_nobody(tmp_path: Path):
 async def read_one(path: Path) -> str:
     """Open the file and read its one document."""
     async with sealed.open_keys(path, PASSPHRASE) as keys:
-        return (await keys.read("venues/bybit-mm")).get_secret_value()
+        return (await keys.read("venues/bybit-mm")).text.get_secret_value()

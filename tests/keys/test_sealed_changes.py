@@ -23,7 +23,7 @@ def put(path: Path, name: str, text: str) -> None:
 
 
 async def read(keys: SealedKeys, name: str) -> str:
-    return (await keys.read(name)).get_secret_value()
+    return (await keys.read(name)).text.get_secret_value()
 
 
 async def refusal(keys: SealedKeys, name: str) -> SecretError:
