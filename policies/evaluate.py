@@ -94,6 +94,27 @@ def _is_asker(policy: Policy, actor: Actor, rule: Rule) -> bool:
     return any(holds(policy, actor, role) for role in rule.ask)
 
 
+def may_break_glass(policy: Policy, actor: Actor, account: Account) -> tuple[Reason, ...]:
+    """Say why somebody may not pull alone for this account on a console; empty if they may.
+
+    Every rule that matches must list a role that names this very person: without Slack nobody can
+    tell who is in a user group, nor whether somebody is still one of ours. The host vouches for
+    who it is, the policy for what they may.
+    """
+    rules = matching(policy, account)
+    if not rules:
+        return (Reason(code="no_rule", text=f"No rule of the policy covers {account.name}."),)
+    return tuple(
+        Reason(
+            code="not_listed",
+            text=f"Rule {rule.name} lets {', '.join(rule.break_glass) or 'nobody'} break the "
+            f"glass, not {actor.name} ({actor.user_id}).",
+        )
+        for rule in rules
+        if not any(actor.user_id in policy.roles[role].users for role in rule.break_glass)
+    )
+
+
 def matching(policy: Policy, account: Account) -> tuple[Rule, ...]:
     """Return the rules that speak of an account, in the policy's order."""
     return tuple(rule for rule in policy.rules if rule.matches(account))

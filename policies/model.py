@@ -150,6 +150,9 @@ class Rule(_Strict):
     """Roles, or machines as `machine:grafana`, for which this release has no door yet."""
     approve: tuple[Seat, ...]
     """Empty: one person suffices (test venues)."""
+    break_glass: tuple[str, ...] = ()
+    """Roles whose named users may pull alone on a console, where no Slack and no second person is;
+    nobody unless given."""
     request_ttl_min: float = Field(default=10, ge=2, le=60, strict=True)
     consent_min: float = Field(default=10, ge=1, le=60, strict=True)
 
@@ -274,6 +277,18 @@ def _check_rules(policy: Policy) -> None:
                 remedy='Write accounts = ["*"] if it is for every account.',
             )
         _check_roles(policy, rule)
+        _check_break_glass(policy, rule)
+
+
+def _check_break_glass(policy: Policy, rule: Rule) -> None:
+    """Refuse a role whose people only Slack knows: break glass is for when Slack is gone."""
+    for name in rule.break_glass:
+        if not policy.roles[name].users:
+            raise PolicyInvalid(
+                user_message=f'Rule "{rule.name}" lets the role "{name}" break the glass, and that '
+                "names no users. Who is in a user group only Slack can tell, and it may be gone.",
+                remedy="Name the people by their ids in a role of their own.",
+            )
 
 
 def _check_roles(policy: Policy, rule: Rule) -> None:
@@ -284,7 +299,8 @@ def _check_roles(policy: Policy, rule: Rule) -> None:
                 remedy="Write it as machine:grafana, or delete it.",
             )
     askers = [name for name in rule.ask if not name.startswith(MACHINE)]
-    for name in [*askers, *(name for seat in rule.approve for name in seat.roles)]:
+    seated = [name for seat in rule.approve for name in seat.roles]
+    for name in [*askers, *seated, *rule.break_glass]:
         if name not in policy.roles:
             raise PolicyInvalid(
                 user_message=f'Rule "{rule.name}" names the role "{name}", which is not defined.',

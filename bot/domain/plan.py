@@ -7,7 +7,7 @@ I/O. Never guesses: a word that names nothing is refused with the nearest spelli
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from adapters.contract import Capabilities, OrderClass, Protective, Scope
@@ -156,6 +156,8 @@ class Grounds:
     policy: Policy
     requester: Actor
     targets_max: int
+    may: Callable[[Policy, Actor, Account], tuple[Reason, ...]] = evaluate.may_ask
+    """Says why somebody may not have an account cancelled; empty if they may."""
     symbols: Mapping[tuple[str, str], frozenset[str] | None] = field(default_factory=dict)
     """Per (venue, base URL) the symbols that the venue lists; None: could not be had."""
 
@@ -229,7 +231,7 @@ def resolve(command: Cancel, grounds: Grounds) -> Plan:
 
 
 def _objections(account: AccountEntry, grounds: Grounds) -> tuple[Reason, ...]:
-    return evaluate.may_ask(grounds.policy, grounds.requester, account.for_policy())
+    return grounds.may(grounds.policy, grounds.requester, account.for_policy())
 
 
 def _refusal(account: AccountEntry, why: Reason) -> UsageError:

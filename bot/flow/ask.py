@@ -8,29 +8,58 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import timedelta
+from typing import Protocol
 
 from adapters.contract import VenueError
 from bot.domain import command as commands
 from bot.domain import plan as plans
 from bot.domain.command import Cancel
 from bot.domain.event import EventKind
-from bot.domain.plan import Plan
+from bot.domain.limits import Limits
+from bot.domain.plan import Directory, Plan
 from bot.domain.request import Request, RequestState
 from bot.flow import decide
 from bot.flow import desk as desks
 from bot.flow.desk import Desk, Said
-from bot.flow.ports import StoreDown, Submitted
+from bot.flow.ports import StoreDown, Submitted, Venues
 from policies import evaluate
-from policies.model import Actor
+from policies.model import Account, Actor, Policy, Reason
 
 logger = logging.getLogger(__name__)
 
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+May = Callable[[Policy, Actor, Account], tuple[Reason, ...]]
 
 
-async def resolve(desk: Desk, command: Cancel, requester: Actor) -> tuple[Cancel, Plan]:
+class Ground(Protocol):
+    """What a command is resolved on: a desk, or a console."""
+
+    @property
+    def directory(self) -> Directory:
+        """Every account."""
+        ...
+
+    @property
+    def policy(self) -> Policy:
+        """Who may do what."""
+        ...
+
+    @property
+    def venues(self) -> Venues:
+        """The venues that are open."""
+        ...
+
+    @property
+    def limits(self) -> Limits:
+        """Bounds of time and number."""
+        ...
+
+
+async def resolve(
+    desk: Ground, command: Cancel, requester: Actor, *, may: May = evaluate.may_ask
+) -> tuple[Cancel, Plan]:
     """Make the plan of a command for this requester, with its symbols spelt as venues list them.
 
     Raises:
@@ -47,6 +76,7 @@ async def resolve(desk: Desk, command: Cancel, requester: Actor) -> tuple[Cancel
         policy=desk.policy,
         requester=requester,
         targets_max=desk.limits.targets_max,
+        may=may,
         symbols=listed,
     )
     command = plans.spelled(command, grounds)
@@ -54,7 +84,7 @@ async def resolve(desk: Desk, command: Cancel, requester: Actor) -> tuple[Cancel
 
 
 async def _list_symbols(
-    desk: Desk,
+    desk: Ground,
     place: tuple[str, str],
     wanted: Collection[str],
     listed: dict[tuple[str, str], frozenset[str] | None],
