@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -52,12 +52,32 @@ REFUSED = frozenset(
         "token_revoked",
     }
 )
-"""What `auth.test` says of a token that no waiting mends; after any other word it is asked again.
+"""What Slack says of a token that no waiting mends; after any other word it is asked again.
 
 https://docs.slack.dev/reference/methods/auth.test#errors, read 2026-11-21.
 """
 AGAIN_S, AGAIN_S_MAX = 1.0, 10.0
 """Seconds until Slack is asked again who we are: doubled each time, up to the second."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """One of the two tokens that Slack gives an app, as an operator knows it."""
+
+    key: str
+    """Where the config says what it is."""
+    name: str
+    form: str
+    mend: str
+    """What to do once Slack refuses it."""
+
+
+BOT_TOKEN = Token(
+    key="slack.bot_token",
+    name="bot token",
+    form="xoxb-…",
+    mend="Install the app again and store its Bot User OAuth Token.",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +89,8 @@ class Identity:
     bot_id: str
     url: str
     """Of the workspace, such as `https://desk.slack.com/`: messages are linked under it."""
+    scopes: frozenset[str] = frozenset()
+    """What the token may do: all that we need, and perhaps more."""
 
 
 def word_of(error: SlackApiError) -> str:
@@ -95,7 +117,9 @@ def retry_after_s(error: SlackApiError, *, otherwise: float) -> float:
 
 
 @asynccontextmanager
-async def open_client(token: str, api_url: str) -> AsyncIterator[AsyncWebClient]:
+async def open_client(
+    token: str, api_url: str, *, kind: Token = BOT_TOKEN
+) -> AsyncIterator[AsyncWebClient]:
     """Open a client on one shared session, without slack_sdk's own retries and proxies.
 
     Its connection-error retry posts a message twice when only the reply was lost; whatever
@@ -106,8 +130,8 @@ async def open_client(token: str, api_url: str) -> AsyncIterator[AsyncWebClient]
     """
     if not (token.isascii() and token.isprintable()) or " " in token:
         raise ConfigError(
-            user_message="slack.bot_token holds a blank, a line break or another odd character.",
-            remedy="Store the token alone: one word, such as xoxb-….",
+            user_message=f"{kind.key} holds a blank, a line break or another odd character.",
+            remedy=f"Store the token alone: one word, such as {kind.form}.",
         )
     timeout = aiohttp.ClientTimeout(total=CALL_S)
     async with aiohttp.ClientSession(timeout=timeout, trust_env=False) as session:
@@ -129,11 +153,22 @@ async def identify(client: AsyncWebClient, *, again_s: float = AGAIN_S) -> Ident
     Raises:
         ConfigError: the token is refused, or scopes are missing; names them.
     """
+    return _identity(await ask(client, "auth.test", BOT_TOKEN, again_s=again_s))
+
+
+async def ask(
+    client: AsyncWebClient, method: str, kind: Token, *, again_s: float = AGAIN_S
+) -> AsyncSlackResponse:
+    """Call a method without arguments until Slack answers, ever more rarely.
+
+    Raises:
+        ConfigError: Slack refuses the token, or there can be no Slack at the API's address.
+    """
     while True:
         try:
-            return _identity(await client.api_call("auth.test"))
+            return await client.api_call(method)
         except SlackApiError as error:
-            why, told_s = _judged(error)
+            why, told_s = _judged(error, kind)
         except aiohttp.InvalidURL:
             raise ConfigError(
                 user_message=f'slack.api_url "{client.base_url}" is no URL.',
@@ -148,7 +183,7 @@ async def identify(client: AsyncWebClient, *, again_s: float = AGAIN_S) -> Ident
         again_s = min(AGAIN_S_MAX, 2 * again_s)
 
 
-def _judged(error: SlackApiError) -> tuple[str, float]:
+def _judged(error: SlackApiError, kind: Token) -> tuple[str, float]:
     """Return why Slack did not answer, and the seconds that it wants to be left alone.
 
     Raises:
@@ -157,14 +192,13 @@ def _judged(error: SlackApiError) -> tuple[str, float]:
     word = word_of(error)
     if word in REFUSED:
         raise ConfigError(
-            user_message=f"Slack refuses the bot token: {word}.",
-            remedy="Install the app again and store its Bot User OAuth Token.",
+            user_message=f"Slack refuses the {kind.name}: {word}.", remedy=kind.mend
         ) from None
     return word or f"HTTP {status_of(error)}", retry_after_s(error, otherwise=0.0)
 
 
 def _identity(reply: AsyncSlackResponse) -> Identity:
-    granted = {scope.strip() for scope in str(reply.headers.get("x-oauth-scopes", "")).split(",")}
+    granted = _granted(reply.headers)
     if missing := sorted(SCOPES - granted):
         raise ConfigError(
             user_message=f"The bot token lacks the scope {', '.join(missing)}.",
@@ -175,12 +209,20 @@ def _identity(reply: AsyncSlackResponse) -> Identity:
             user_message="slack.bot_token is not a bot's token.",
             remedy="Store the app's Bot User OAuth Token, xoxb-….",
         )
+    if unused := sorted(granted - SCOPES):
+        logger.warning("scopes.unused", extra={"scopes": unused})
     return Identity(
         team_id=str(reply["team_id"]),
         bot_user_id=str(reply["user_id"]),
         bot_id=str(reply["bot_id"]),
         url=str(reply.get("url", "")),
+        scopes=granted,
     )
+
+
+def _granted(headers: Mapping[str, str]) -> frozenset[str]:
+    told = str(headers.get("x-oauth-scopes", "")).split(",")
+    return frozenset(scope.strip() for scope in told) - {""}
 
 
 async def check_channel(client: AsyncWebClient, channel: str) -> None:
