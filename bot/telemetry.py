@@ -15,6 +15,9 @@ from typing import Any, TextIO
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
+from bot.domain.event import Event, EventKind, Fact
+from bot.domain.result import Outcome
+
 HIDDEN = re.compile(
     r"xox[a-z]-[\w-]+|xapp-[\w-]+|-----BEGIN[^-]+-----.*?(-----END[^-]+-----|$)"
     r"|(?i:bearer\s+)[^\s\"',}]+"
@@ -30,6 +33,22 @@ SECRET_KEY = re.compile(
     re.IGNORECASE,
 )
 """How the name of a secret ends: `bot_token`, `api_secret`, `X-BAPI-SIGN`."""
+LOOK_AT = frozenset(
+    {
+        EventKind.KEY_REFUSED,
+        EventKind.REQUEST_EXPIRED,
+        EventKind.RUN_INTERRUPTED,
+        EventKind.CHASE_STOPPED,
+    }
+)
+"""Events that a human should look at; so is a verdict that is not FLAT."""
+TAKEN = frozenset(
+    {*vars(logging.makeLogRecord({})), "message", "asctime"}
+    | {"event", "level", "logger", "timestamp", "exception"}
+)
+"""Names in a line that mean something else: a fact of such a name gets an underscore."""
+
+events = logging.getLogger("events")
 
 
 def configure(stream: TextIO, *, level: int = logging.INFO) -> None:
@@ -55,6 +74,22 @@ def configure(stream: TextIO, *, level: int = logging.INFO) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level)
     handler.addFilter(_is_ours_or_serious)
+
+
+def read(event: Event) -> None:
+    """Write the one line that says of an event what the audit trail says of it."""
+    line: dict[str, Fact] = {
+        f"{name}_" if name in TAKEN else name: fact for name, fact in event.facts.items()
+    }
+    line |= {"request_id": event.request_id, "at": event.at.isoformat()}
+    level = logging.WARNING if _is_to_be_looked_at(event) else logging.INFO
+    events.log(level, event.kind.value, extra=line)
+
+
+def _is_to_be_looked_at(event: Event) -> bool:
+    if event.kind is EventKind.TARGET_JUDGED:
+        return event.facts.get("outcome") != Outcome.FLAT.value
+    return event.kind in LOOK_AT
 
 
 def _is_ours_or_serious(record: logging.LogRecord) -> bool:

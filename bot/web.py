@@ -1,8 +1,8 @@
-"""The one HTTP server: Slack's deliveries and `/healthz`.
+"""The one HTTP server: `/healthz`, `/readyz`, `/metrics`, and in HTTP mode Slack's deliveries.
 
 Owns routes, the listening socket, and the check of Slack's signature: over the raw body, before
 anything of it is parsed or logged. Whatever is no delivery of Slack's gets a word and one short
-line in the log.
+line in the log. What it shows of the bot holds no secret and names no person and no account.
 
 Source: https://docs.slack.dev/authentication/verifying-requests-from-slack, read 2026-11-21.
 """
@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from http import HTTPStatus
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
+from prometheus_client import CONTENT_TYPE_LATEST
 from slack_bolt.adapter.aiohttp import to_aiohttp_response
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.request.async_request import AsyncBoltRequest
@@ -32,8 +34,58 @@ UNPARSED = (ValueError, TypeError, AttributeError, LookupError, RecursionError)
 """What bolt raises at a body that is none of Slack's."""
 
 
-def build(slack: AsyncApp, signing_secret: str) -> web.Application:
-    """Build the application: `POST /slack/events` and `GET /healthz`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Views:
+    """What the server shows of the bot; whoever asks waits for none of it."""
+
+    parts: Callable[[], Mapping[str, str]]
+    """Why each part is not ready, in words; empty if it is."""
+    metrics: Callable[[], bytes]
+    """In Prometheus' text format."""
+
+
+def build(
+    slack: AsyncApp | None, signing_secret: str = "", *, views: Views | None = None
+) -> web.Application:
+    """Build the application: what it shows, and in HTTP mode `POST /slack/events`."""
+    app = web.Application(client_max_size=BODY_BYTES_MAX)
+    app.on_response_prepare.append(_never_kept)
+    app.router.add_get("/healthz", _on_health)
+    if views is not None:
+        _show(app, views)
+    if slack is not None:
+        _listen(app, slack, signing_secret)
+    return app
+
+
+async def _on_health(_: web.Request) -> web.Response:
+    return web.json_response({"alive": True})
+
+
+async def _never_kept(_: web.Request, response: web.StreamResponse) -> None:
+    """Let no proxy answer for us: what was true a minute ago tells nothing."""
+    response.headers["Cache-Control"] = "no-store"
+
+
+def _show(app: web.Application, views: Views) -> None:
+    """Add what is answered at once from what is known."""
+
+    async def on_ready(_: web.Request) -> web.Response:
+        parts = views.parts()
+        is_ready = not any(parts.values())
+        shown = {"ready": is_ready, "parts": {name: why or "ready" for name, why in parts.items()}}
+        status = HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE
+        return web.json_response(shown, status=status)
+
+    async def on_metrics(_: web.Request) -> web.Response:
+        return web.Response(body=views.metrics(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    app.router.add_get("/readyz", on_ready)
+    app.router.add_get("/metrics", on_metrics)
+
+
+def _listen(app: web.Application, slack: AsyncApp, signing_secret: str) -> None:
+    """Add the route of Slack's deliveries; in Socket Mode nothing of Slack's comes this way."""
     verifier = SignatureVerifier(signing_secret)
 
     async def on_slack(request: web.Request) -> web.Response:
@@ -49,13 +101,7 @@ def build(slack: AsyncApp, signing_secret: str) -> web.Application:
             return _refused(HTTPStatus.BAD_REQUEST, type(error).__name__)
         return await to_aiohttp_response(await slack.async_dispatch(delivery))
 
-    async def on_health(_: web.Request) -> web.Response:
-        return web.json_response({"alive": True})
-
-    app = web.Application(client_max_size=BODY_BYTES_MAX)
     app.router.add_post("/slack/events", on_slack)
-    app.router.add_get("/healthz", on_health)
-    return app
 
 
 def _is_slacks(raw: bytes, headers: Mapping[str, str], verifier: SignatureVerifier) -> bool:
@@ -106,5 +152,5 @@ def _refusal(host: str, port: int, error: Exception) -> ConfigError:
     why = os.strerror(number) if number and number > 0 else str(error)  # Below 0: no such host.
     return ConfigError(
         user_message=f"Cannot listen on {host} port {port}: {why}.",
-        remedy="Check host and port under [slack], and that no other process listens there.",
+        remedy="Check host and port under [web], and that no other process listens there.",
     )

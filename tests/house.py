@@ -35,7 +35,9 @@ BROAD_EXCEPTS = {
     ("bot/flow/execute.py", "run_target"),
     ("bot/flow/preview.py", "_into"),
     ("bot/flow/tick.py", "_guarded"),
+    ("bot/health.py", "_asked"),
     ("bot/slack/listeners.py", "_guarded"),
+    ("bot/store/seen.py", "see"),
 }
 SECRET_SITES = ("adapters/signing.py", "adapters/signing_evm.py", "bot/app.py", "bot/keys/")
 ENVIRONMENT_SITES = ("bot/config.py",)

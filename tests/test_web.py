@@ -79,7 +79,7 @@ async def test_host_that_is_not_ours_is_named(host: str):
             pass
     assert re.match(rf"Cannot listen on {host} port 0: [^\n]+\.$", caught.value.user_message)
     assert caught.value.remedy == (
-        "Check host and port under [slack], and that no other process listens there."
+        "Check host and port under [web], and that no other process listens there."
     )
 
 

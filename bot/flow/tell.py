@@ -137,7 +137,11 @@ def _put(job: Job, kind: EventKind, stands: TargetStatus) -> None:
 
 
 def _facts(kind: EventKind, stands: TargetStatus) -> dict[str, Fact]:
-    facts: dict[str, Fact] = {"account": stands.account, "rounds": stands.rounds}
+    facts: dict[str, Fact] = {
+        "account": stands.account,
+        "venue": stands.venue,
+        "rounds": stands.rounds,
+    }
     if kind in {EventKind.ROUND_ENDED, EventKind.READING_TAKEN}:
         facts |= {"accepted": stands.accepted, "open": stands.open_now, "cause": stands.cause}
     if kind is EventKind.KEY_READ and stands.key_note:

@@ -24,11 +24,15 @@ from bot.domain.errors import ConfigError
 from bot.domain.limits import Limits
 from bot.flow.ports import StoreDown
 from bot.store import journal as journals
+from bot.store import seen as seens
 from bot.store.events import Trail
 from bot.store.journal import StoreJournal
 from bot.store.lane import Lane
 from bot.store.messages import Messages
+from bot.store.pulls import Pulls
+from bot.store.pulse import Pulse
 from bot.store.requests import Requests
+from bot.store.seen import Seen
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 LIMIT_S = 2.0
@@ -44,6 +48,8 @@ class Store:
     messages: Messages
     journal: StoreJournal
     trail: Trail
+    pulse: Pulse
+    pulls: Pulls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,27 +61,31 @@ class Session:
 
 
 @asynccontextmanager
-async def open_store(url: str, *, limit_s: float = LIMIT_S) -> AsyncIterator[Store]:
+async def open_store(
+    url: str, *, limit_s: float = LIMIT_S, seen: Seen = seens.by_nobody
+) -> AsyncIterator[Store]:
     """Open the database, bring its schema up to date, and replay what an outage left in the spool.
 
-    `limit_s` is how long a caller waits for one transaction. Leaving the context makes the journal
-    durable, then closes the database.
+    `limit_s` is how long a caller waits for one transaction. `seen` is shown each event once: of a
+    request when it is durable, of a run when it is told; from any thread, and it must not wait.
+    Leaving the context makes the journal durable, then closes the database.
 
     Raises:
         ConfigError: the URL names no SQLite file, the file cannot be used, or another process has
             it open.
     """
-    path = _path(url)
+    path, seen = _path(url), seens.guarded(seen)
     async with AsyncExitStack() as stack:
         stack.enter_context(_locked(path))
         await _migrate(path)
-        writer = Lane("writer", _engine(path, _writing(limit_s)), limit_s=limit_s)
+        writer = Lane("writer", _engine(path, _writing(limit_s)), limit_s=limit_s, seen=seen)
         stack.push_async_callback(writer.close)
         reader = Lane("reader", _engine(path, _reading(limit_s)), limit_s=limit_s)
         stack.push_async_callback(reader.close)
         spool = path.with_name(f"{path.name}.spool")
         try:
-            journal = await stack.enter_async_context(journals.open_journal(writer, spool))
+            opening = journals.open_journal(writer, spool, seen=seen)
+            journal = await stack.enter_async_context(opening)
         except OSError as error:
             raise ConfigError(
                 user_message=f"The spool {spool} cannot be read: {error.strerror}.",
@@ -86,6 +96,8 @@ async def open_store(url: str, *, limit_s: float = LIMIT_S) -> AsyncIterator[Sto
             messages=Messages(writer, reader),
             journal=journal,
             trail=Trail(reader),
+            pulse=Pulse(writer, journal, path),
+            pulls=Pulls(writer, reader),
         )
 
 

@@ -1,6 +1,6 @@
 """The audit trail: events chained by hash, in the transaction of what they tell.
 
-Owns `append`, the chain's head and its proof. Never changes or deletes an event.
+Owns `append` and `write`, the chain's head and its proof. Never changes or deletes an event.
 """
 
 from __future__ import annotations
@@ -13,12 +13,18 @@ from sqlalchemy import Connection, insert, select
 
 from bot.domain import event as events
 from bot.domain.event import GENESIS, Event, EventKind
-from bot.store import tables
+from bot.store import seen, tables
 from bot.store.lane import Lane
 
 
 def append(connection: Connection, *facts: Event) -> None:
-    """Add events to the end of the chain in their order, in the caller's transaction."""
+    """Add events to the chain in the caller's transaction; they are seen once it is durable."""
+    write(connection, *facts)
+    seen.later(connection, facts)
+
+
+def write(connection: Connection, *facts: Event) -> None:
+    """Add events to the end of the chain in their order; they were seen when they were told."""
     if not facts:
         return
     previous, written = head(connection), []

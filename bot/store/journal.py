@@ -28,7 +28,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot.domain import event as events
 from bot.flow.ports import Entry, StoreDown
 from bot.store import deliveries, rows, targets
+from bot.store import seen as seens
 from bot.store.lane import BUGS, Begun, Lane
+from bot.store.seen import Seen
 from bot.store.spool import Group, Spool
 
 logger = logging.getLogger(__name__)
@@ -46,9 +48,10 @@ CLOSE_S = 5.0
 class StoreJournal:
     """Commits what is waiting in groups: while one is written, the next gathers."""
 
-    def __init__(self, writer: Lane, spool: Spool) -> None:
+    def __init__(self, writer: Lane, spool: Spool, seen: Seen) -> None:
         self._writer = writer
         self._spool = spool
+        self._seen = seen
         self._queue: queue.SimpleQueue[Entry | Future[None] | None] = queue.SimpleQueue()
         self._backlog = list(spool.read())
         """Groups that are not in the database, oldest first."""
@@ -71,11 +74,23 @@ class StoreJournal:
     def put(self, entry: Entry) -> None:
         """Queue an entry; it is committed in groups, or spooled while the database is down."""
         self._queue.put(entry)
+        if entry.event is not None:  # Seen here: neither database nor disk may silence a run.
+            self._seen(entry.event)
 
     @property
     def is_behind(self) -> bool:
         """Tell whether the database has failed, and lacks something since then."""
         return self._again_at > 0.0
+
+    @property
+    def trouble(self) -> str:
+        """Say why what a run tells does not reach the database; empty if it does."""
+        if self._thread.done():
+            return "the journal has ended"
+        if self.is_behind:
+            where = "in memory only" if self._is_refused else "in the spool"
+            return f"what runs told is not in the database yet: it is {where}"
+        return ""
 
     async def flush(self) -> None:
         """Wait until everything queued so far is durable.
@@ -199,9 +214,14 @@ def _tell_of_bug(work: Future[None]) -> None:
 
 
 @asynccontextmanager
-async def open_journal(writer: Lane, spool: Path) -> AsyncIterator[StoreJournal]:
-    """Open the journal and replay what the spool holds; leaving flushes it."""
-    journal = StoreJournal(writer, Spool(spool))
+async def open_journal(
+    writer: Lane, spool: Path, *, seen: Seen = seens.by_nobody
+) -> AsyncIterator[StoreJournal]:
+    """Open the journal and replay what the spool holds; leaving flushes it.
+
+    `seen` is shown each event as it is put; what is replayed was seen when it was put.
+    """
+    journal = StoreJournal(writer, Spool(spool), seen)
     try:
         await journal.flush()
         yield journal

@@ -19,6 +19,8 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 
 from bot.flow.ports import StoreDown
+from bot.store import seen as seens
+from bot.store.seen import Seen
 
 T = TypeVar("T")
 
@@ -38,11 +40,18 @@ class Begun:
 
 
 class Lane:
-    """Runs one transaction after the other on one engine, in one thread."""
+    """Runs one transaction after the other on one engine, in one thread.
 
-    def __init__(self, name: str, engine: Engine, *, limit_s: float) -> None:
+    `seen` is shown, in that thread, each event of a transaction that was committed, even if its
+    caller had gone by then.
+    """
+
+    def __init__(
+        self, name: str, engine: Engine, *, limit_s: float, seen: Seen = seens.by_nobody
+    ) -> None:
         self._engine = engine
         self._limit_s = limit_s
+        self._seen = seen
         self._pool = ThreadPoolExecutor(1, thread_name_prefix=f"store-{name}")
         self._stuck: Future[Any] | None = None
 
@@ -108,6 +117,7 @@ class Lane:
     def _transact(self, work: Callable[[Connection], T], right: threading.Lock) -> T:
         try:
             with self._engine.begin() as connection:
+                told = seens.begin(connection)
                 outcome = work(connection)
                 if not right.acquire(blocking=False):
                     raise StoreDown("the caller has gone: rolled back")
@@ -115,6 +125,8 @@ class Lane:
             raise
         except DBAPIError as error:
             raise StoreDown(f"the database cannot be used: {error.orig}") from error
+        for event in told:
+            self._seen(event)
         return outcome
 
 

@@ -112,7 +112,15 @@ def record(connection: Connection, entries: Sequence[Entry]) -> None:
             logger.warning("entry.refused", extra=extra)
         if entry.event is not None:
             facts.append(_marked(entry.event) if is_refused else entry.event)
-    events.append(connection, *facts)
+    events.write(connection, *facts)  # The journal showed them when it was told.
+
+
+def take(connection: Connection, entries: Sequence[Entry]) -> None:
+    """Write what a console recorded: it held no lease, and nobody else works on its targets."""
+    for entry in entries:
+        if entry.status is not None:
+            _write(connection, entry, entry.status)
+    events.append(connection, *(entry.event for entry in entries if entry.event is not None))
 
 
 def _fences(connection: Connection, keys: set[str]) -> dict[str, int]:
