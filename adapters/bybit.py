@@ -28,6 +28,7 @@ from pydantic import (
     StringConstraints,
 )
 
+from adapters import bybit_facts as facts_of
 from adapters import bybit_listing as listings
 from adapters import bybit_wire as wire
 from adapters import link as links
@@ -44,6 +45,7 @@ from adapters.contract import (
     Purpose,
     VenueAdapter,
     VenueAuthRefused,
+    VenueFacts,
     always,
 )
 from adapters.gate import Gate
@@ -148,6 +150,11 @@ class Bybit:
 
     def reader(self, uid: str) -> None:
         """Return nothing: no order of Bybit's can be read without a key."""
+
+    async def look(self) -> VenueFacts:
+        """Ask for Bybit's clock; see `adapters.bybit_facts`."""
+        recv_window_s = self.settings.recv_window_ms / 1000
+        return await facts_of.look(self.timekeeper, recv_window_s=recv_window_s)
 
     def _linear_coins(self) -> tuple[str, ...]:
         listed = self.lister.listing.coins("linear")

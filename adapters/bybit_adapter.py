@@ -37,6 +37,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
+from adapters import bybit_facts as facts_of
 from adapters import bybit_keys as keys
 from adapters import bybit_reading as readings
 from adapters import bybit_receipts as receipts_of
@@ -323,6 +324,10 @@ class BybitAdapter:
         facts = keys.parse_key(result)
         self.caller.belongs_to(facts.accounts[0])
         return facts
+
+    async def inspect(self) -> KeyFacts:
+        """Ask all that Bybit tells of the key; see `adapters.bybit_facts`."""
+        return await facts_of.inspect(self.caller)
 
 
 def _category(order_class: OrderClass) -> OrderClass:

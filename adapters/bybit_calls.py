@@ -32,7 +32,7 @@ from adapters.contract import (
     always,
 )
 from adapters.gate import Call
-from adapters.link import Build, VenueLink
+from adapters.link import Build, Timed, VenueLink
 from adapters.pacing import Window
 from adapters.signers import ApiKeySigner
 
@@ -140,14 +140,23 @@ async def ask_public(timekeeper: Timekeeper, ask: Ask) -> object:
     Raises:
         VenueError: Bybit did not answer with it.
     """
+    return (await time_public(timekeeper, ask))[0]
+
+
+async def time_public(timekeeper: Timekeeper, ask: Ask) -> tuple[object, Timed]:
+    """Ask what needs no key and take the time; returns `result` and the answer.
+
+    Raises:
+        VenueError: Bybit did not answer with it.
+    """
 
     async def build(_: int) -> WireRequest:
         return WireRequest(method=ask.method, path=ask.path, query=ask.query)
 
     link, sent_at = timekeeper.link, asyncio.get_running_loop().time()
-    reply = await link.call(Call(name=ask.name, windows=(), priority=Priority.OTHER), build)
+    timed = await link.timed(Call(name=ask.name, windows=(), priority=Priority.OTHER), build)
     try:
-        return _result(ask, _judged(link, reply, api_key=""))
+        return _result(ask, _judged(link, timed.reply, api_key="")), timed
     except Forbidden as error:
         raise await timekeeper.ban_or(error, sent_at=sent_at) from None
 

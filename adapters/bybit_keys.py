@@ -1,8 +1,8 @@
 """What Bybit v5 says of a key: whose it is, what it may do, and what a person should know.
 
-Owns `parse_key()`. Pure. Only whose key it is must be told as documented: that is what a run is
-refused for. Whatever else cannot be read is unknown and a warning, because a field that Bybit adds
-or changes must not disarm every account at once.
+Owns `parse_key()`, and what only `bybit_facts` asks beyond that. Pure. Only whose key it is must be
+told as documented: that is what a run is refused for. Whatever else cannot be read is unknown and a
+warning, because a field that Bybit adds or changes must not disarm every account at once.
 
 Sources: bybit-exchange/docs, `docs/v5/user/apikey-info.mdx` as of 2026-07-24, read 2026-11-20.
 """
@@ -25,6 +25,17 @@ _WANTED: Mapping[str, tuple[tuple[str, str], ...]] = {
     "option": (("Options", "OptionsTrade"), ("Derivatives", "DerivativesTrade")),
 }
 """Orders -> permissions of which one is needed to cancel them."""
+LACKS_PERMISSION = "10005"
+SUB_MEMBERS_MAX = 10_000
+"""Sub-accounts that are listed at most."""
+MORE_MEMBERS = "Bybit lists 10,000 sub-accounts at once: there may be more"
+NOT_UNIFIED = (
+    "Bybit does not call this a unified account: orders of a classic or separate derivatives "
+    "account are not seen"
+)
+_LISTING = frozenset({"AccountTransfer", "SubMemberTransfer", "SubMemberTransferList", "Withdraw"})
+"""Permissions of which one lets a master account's key list sub-accounts; the documentation gives
+their titles, of which `Subaccount Transfer` may be either of two."""
 _TRADING = frozenset(
     {"ContractTrade", "Spot", "Options", "Derivatives", "CopyTrading", "BlockTrade"}
 )
@@ -36,6 +47,26 @@ class _Key(Wire):
     permissions: Any = None
     ips: Any = None
     expires: Any = Field(default=None, alias="expiredAt")
+    is_master: Any = Field(default=None, alias="isMaster")
+    uta: Any = None
+
+
+class _SubMember(Wire):
+    uid: Whole
+
+
+class _SubMembers(Wire):
+    rows: list[_SubMember] = Field(alias="subMembers")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What kind of account a key is of."""
+
+    may_list: bool
+    """It is a master account's and may list the sub-accounts, as far as Bybit tells."""
+    is_unified: bool | None
+    """None: not said."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -85,6 +116,31 @@ def parse_key(result: object) -> KeyFacts:
         expires=told.expires,
         warnings=tuple(_warnings(told, lacking)),
     )
+
+
+def parse_standing(result: object) -> Standing:
+    """Read from `query-api` what kind of account it is: `{"isMaster":true,"uta":1,…}`.
+
+    Raises:
+        VenueReplyInvalid: it does not say whose key this is.
+    """
+    key, told = read(_Key, result, "query-api"), _Told()
+    _read_permissions(key.permissions, told)
+    held = told.held.get("Wallet", ())
+    return Standing(
+        may_list=key.is_master is True and not _LISTING.isdisjoint(held),
+        is_unified={0: False, "0": False, 1: True, "1": True}.get(_plain(key.uta)),
+    )
+
+
+def parse_sub_members(result: object) -> tuple[str, ...]:
+    """Read the sub-accounts: `{"subMembers":[{"uid":"106314365","status":1,…}]}`.
+
+    Raises:
+        VenueReplyInvalid: it is no such list; none at all is an empty one.
+    """
+    rows = read(_SubMembers, result, "sub-accounts").rows
+    return tuple(sorted({str(row.uid) for row in rows}))
 
 
 def _plain(value: object) -> int | str | None:

@@ -95,6 +95,7 @@ RFQ_CALLS = 50
 STRATEGY_STOP = Limit(name="strategy stop", calls=100)
 STRATEGY_LIST = Limit(name="strategy list", calls=200)
 QUERY_API = Limit(name="query-api", calls=10)
+SUB_MEMBERS = Limit(name="query-sub-members", calls=10)
 ADDRESS_CALLS, ADDRESS_S = 600, 5.0
 """Calls per address over all of Bybit's hosts, in seconds; beyond it HTTP 403 for ten minutes."""
 
@@ -267,6 +268,15 @@ def build_strategies(selector: Mapping[str, str], cursor: str = "") -> Ask:
 def build_query_api() -> Ask:
     """Ask whose key this is and what it may do."""
     return Ask(name="query-api", path="/v5/user/query-api", limit=QUERY_API)
+
+
+def build_sub_members() -> Ask:
+    """Ask for the sub-accounts of a master account, 10,000 at most; there are no pages.
+
+    Only a master account's key that may transfer or withdraw is told them. No limit of this call is
+    documented: that of `query-api` is assumed.
+    """
+    return Ask(name="sub-accounts", path="/v5/user/query-sub-members", limit=SUB_MEMBERS)
 
 
 def build_time() -> Ask:

@@ -34,16 +34,19 @@ from pydantic import (
     StringConstraints,
 )
 
+from adapters import coinapi_facts as facts_of
 from adapters import coinapi_wire as wire
 from adapters import link as links
 from adapters import signing
 from adapters.carrier import Carrier
-from adapters.coinapi_adapter import CAPABILITIES, Caller, CoinapiAdapter, Lessons
+from adapters.coinapi_adapter import CAPABILITIES, CoinapiAdapter
+from adapters.coinapi_calls import Caller, Lessons
 from adapters.contract import (
     Capabilities,
     Instruments,
     Purpose,
     VenueAdapter,
+    VenueFacts,
     VenueRefused,
     always,
 )
@@ -141,6 +144,10 @@ class Coinapi:
 
     def reader(self, uid: str) -> None:
         """Return nothing: no order can be read without a key."""
+
+    async def look(self) -> VenueFacts:
+        """Call the gateway without a key; see `adapters.coinapi_facts`."""
+        return await facts_of.look(self.link)
 
 
 @asynccontextmanager

@@ -25,34 +25,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from adapters import coinapi_facts as facts_of
 from adapters import coinapi_replies as replies
 from adapters import coinapi_reports as reports
 from adapters import coinapi_wire as wire
-from adapters.carrier import WireRequest
+from adapters.coinapi_calls import KEY_WARNING, Caller
 from adapters.coinapi_replies import CallInvalid
-from adapters.coinapi_wire import LIMIT, Ask
+from adapters.coinapi_wire import LIMIT
 from adapters.contract import (
     Capabilities,
     KeyFacts,
     OpenOrder,
     Priority,
     Protective,
-    Purpose,
     Reading,
     Receipt,
     Scope,
     Unread,
     VenueError,
-    VenueNotReached,
-    VenueThrottled,
-    always,
 )
-from adapters.gate import Call
-from adapters.link import VenueLink
-from adapters.signers import KeyHolder
 
 logger = logging.getLogger(__name__)
 
@@ -71,84 +65,6 @@ CAPABILITIES = Capabilities(
 )
 FIND_ORDERS = 100
 """Orders cancelled one by one in a round, so that a reading comes in between."""
-HOLD_S_MAX = 8.0
-"""The longest that we hold all calls, where EMS does not say for how long."""
-KEY_WARNING = (
-    "this key can also place orders, and shows the exchange accounts' own keys at CoinAPI: "
-    "there is no weaker one"
-)
-
-
-@dataclass(slots=True, kw_only=True)
-class Lessons:
-    """What the answers of EMS at one base URL have taught; shared by all adapters there."""
-
-    one_by_one: set[str] = field(default_factory=set)
-    """Exchange ids that take no cancel-all."""
-    doubted: dict[str, VenueError] = field(default_factory=dict)
-    """Exchange ids that EMS may not know: it called a cancel-all for them invalid. What it lists
-    for such an id is not documented, so their empty lists prove nothing."""
-    holds: dict[str, Hold] = field(default_factory=dict)
-    """By key: a plan's limit is one customer's."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Hold:
-    """How long a key makes no call."""
-
-    refusals: int = 0
-    """How often in a row EMS said that we are too fast."""
-    until: float = float("-inf")
-    """Loop time."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
-    """Calls with one key for one exchange account and one purpose."""
-
-    link: VenueLink
-    signer: KeyHolder
-    exchange_id: str
-    purpose: Purpose
-    lessons: Lessons
-    may_send: Callable[[], bool] = always
-    """Asked right before each call gets the key: it may have waited long for room."""
-
-    async def ask(self, ask: Ask, priority: Priority) -> object:
-        """Make one call; returns the JSON of its answer, None if it holds none.
-
-        Raises:
-            VenueError: EMS refused it, or it is not known what became of it.
-        """
-        keys: list[str] = []
-
-        async def build(_: int) -> WireRequest:
-            if not self.may_send():
-                raise VenueNotReached(user_message="consent has ended: nothing is sent any more")
-            keys.append(await self.signer.key())
-            return wire.request(ask, key=keys[-1])
-
-        priority = priority if self.purpose is Purpose.RUN else Priority.OTHER
-        windows = (wire.account(self.exchange_id), wire.holder(self.signer.budget_id))
-        reply = await self.link.call(Call(name=ask.name, windows=windows, priority=priority), build)
-        try:
-            found = replies.judge(reply, key=keys[-1])
-        except VenueThrottled as error:
-            self._hold(error)
-            raise
-        self.lessons.holds.pop(self.signer.budget_id, None)
-        return found
-
-    def _hold(self, error: VenueThrottled) -> None:
-        """Hold this key's calls, each time for longer; those refused together count once."""
-        now, key = asyncio.get_running_loop().time(), self.signer.budget_id
-        hold = self.lessons.holds.setdefault(key, Hold())
-        if now >= hold.until:
-            hold.refusals += 1
-            doubled_s = min(2.0 ** (hold.refusals - 1), HOLD_S_MAX)
-            hold.until = now + max(error.retry_after_s, doubled_s)
-        error.retry_after_s = hold.until - now
-        self.link.gate.throttled(wire.holder(key), error.retry_after_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,6 +199,10 @@ class CoinapiAdapter:
         key's own. So whoever stores the key says what it is for, and nothing is asked here.
         """
         return KeyFacts(accounts=self.caller.signer.accounts, warnings=(KEY_WARNING,))
+
+    async def inspect(self) -> KeyFacts:
+        """Ask what EMS tells of the key; see `adapters.coinapi_facts`."""
+        return await facts_of.inspect(self.caller)
 
 
 def _is_everything(scope: Scope) -> bool:

@@ -19,6 +19,7 @@ docs.coinapi.io, read 2026-11-20. Oddities:
 
 from __future__ import annotations
 
+import email.utils
 import json
 import re
 from collections.abc import Mapping
@@ -88,7 +89,7 @@ _NO_REASON = Meaning(Kind.REFUSED, "EMS answers as if it refused, and gives no r
 def judge(reply: Reply, *, key: str) -> object:
     """Return the JSON of an answer that refuses nothing; None: 2xx without any JSON.
 
-    `key` is what must not come back in an error's text.
+    `key` is what must not come back in an error's text; empty: none was sent.
 
     Raises:
         VenueError: the answer refuses, by its body or its status.
@@ -203,9 +204,20 @@ def tidy(said: object, key: str) -> str:
     """Cut EMS's words, and take out the key and what looks like one."""
     if not isinstance(said, str):
         return ""
-    safe = re.sub(re.escape(key), "…", said, flags=re.IGNORECASE)
+    safe = re.sub(re.escape(key), "…", said, flags=re.IGNORECASE) if key else said
     plain = " ".join(safe.encode(errors="replace").decode().split())
     return re.sub(r"[A-Za-z0-9+/=]{24,}", "…", plain)[:200]
+
+
+def parse_date_ms(headers: Mapping[str, str]) -> float | None:
+    """Read the clock from `Date`, in epoch ms: it shows whole seconds; None if it is not there."""
+    if "Age" in headers:  # Then it is a cache's.
+        return None
+    try:
+        moment = email.utils.parsedate_to_datetime(headers.get("Date", ""))
+    except (ValueError, TypeError):
+        return None
+    return moment.timestamp() * 1000 + 500
 
 
 def invalid(what: str) -> VenueReplyInvalid:

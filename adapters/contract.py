@@ -1,8 +1,7 @@
 """The vocabulary between the bot and a venue, and the manual for whoever writes an adapter.
 
-Owns the words (`Scope`, `OpenOrder`, `Receipt`, `Reading`, `KeyFacts`, `Capabilities`), the adapter
-protocols, and the `VenueError` tree. What signs is in `adapters.signers`. Never does I/O, never
-knows a venue.
+Owns the words, the adapter protocols, and the `VenueError` tree. What signs is in
+`adapters.signers`. Never does I/O, never knows a venue.
 
 How to write an adapter, in seven rules:
 
@@ -11,9 +10,9 @@ How to write an adapter, in seven rules:
 2. An acknowledgement is a `Receipt`, never a result. Only a `Reading` says what is on the book.
 3. After the first byte of a call nothing is raised. A class that failed is a `Receipt` or an
    `Unread` that carries its `VenueError`.
-4. An absent list, a half page, a reply that does not match its model: never "no orders", always
-   `VenueReplyInvalid`. A list paged by number or offset moves while it is read: let its pages
-   overlap (`adapters.synthetix_reading`); one that has moved is `has_more`, never clean.
+4. An absent list, a half page, a reply unlike its model is `VenueReplyInvalid`, not "no orders". A
+   list paged by number or offset moves while it is read: let its pages overlap
+   (`adapters.synthetix_reading`); one that has moved is `has_more`, never clean.
 5. No loop until flat, no retry, no sleep. `bot.flow.verify` owns control flow; `adapters.pacing`
    says when a call may leave; `adapters.link` obeys it.
 6. A scope never widens, and no list of instruments narrows a reading: it may be old. What one call
@@ -24,6 +23,7 @@ How to write an adapter, in seven rules:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -135,7 +135,7 @@ class KeyFacts:
     """
 
     accounts: tuple[str, ...]
-    """The venue's own ids of the accounts that the key is for."""
+    """The venue's ids of the accounts that the key is for; by `inspect()`, as the venue sees it."""
     can_cancel: bool | None = None
     """None where the venue does not say."""
     can_withdraw: bool | None = None
@@ -145,6 +145,22 @@ class KeyFacts:
     expires: datetime | None = None
     warnings: tuple[str, ...] = ()
     """Sentences for an operator, such as "the key may transfer between wallets"."""
+    subaccounts: tuple[str, ...] = ()
+    """Ids of all accounts that the venue lists for the key's owner; only `inspect()` asks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueFacts:
+    """What one fresh look at a venue has shown of it."""
+
+    rtt_s: float
+    skew_s: float | None
+    """The venue's clock minus ours; None: the answer told no time."""
+    skew_error_s: float = 0.0
+    """How far `skew_s` may be off either way: half of `rtt_s`, and the grain of that clock."""
+    skew_max_s: float = math.inf
+    """What the venue tolerates; infinite: no call of ours carries a time."""
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,6 +246,14 @@ class Venue(Protocol[S]):
         """Return what can read this account without any key; None where nothing can."""
         ...
 
+    async def look(self) -> VenueFacts:
+        """Ask anew what needs no key: is the venue reachable, and what does its clock show.
+
+        Raises:
+            VenueError: it did not answer.
+        """
+        ...
+
 
 AnyVenue = Venue[Any]
 """A venue, whatever signs there: its own `signer()` makes what its own `adapter()` takes."""
@@ -265,6 +289,14 @@ class VenueAdapter(Protocol):
 
         Raises:
             VenueError: the venue did not answer; nothing is assumed.
+        """
+        ...
+
+    async def inspect(self) -> KeyFacts:
+        """Ask the venue all that it tells of the key, for `cancelall check`: never in a run.
+
+        Raises:
+            VenueError: the venue did not answer, or refuses the key.
         """
         ...
 

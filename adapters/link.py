@@ -12,13 +12,14 @@ import ipaddress
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from adapters import internet
 from adapters.carrier import Carrier, CarrierLimits, Reply, WireRequest
-from adapters.contract import VenueError
+from adapters.contract import VenueError, VenueFacts
 from adapters.gate import Call, Gate, shut_out
 from adapters.pacing import ClockOffset
 
@@ -53,6 +54,35 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timed:
+    """A whole answer, and when its call left and it was there, by our clock in epoch ms."""
+
+    reply: Reply
+    sent_ms: float
+    received_ms: float
+
+    def facts(
+        self, server_ms: float | None, *, skew_max_s: float, grain_s: float = 0.0
+    ) -> VenueFacts:
+        """Say what it tells of the venue; its clock was read half-way between both moments.
+
+        Args:
+            server_ms: what that clock showed; None: the answer does not say.
+            skew_max_s: what the venue tolerates.
+            grain_s: how far that clock may be off for its own coarseness, either way.
+        """
+        rtt_s = max(self.received_ms - self.sent_ms, 0.0) / 1000
+        if server_ms is None:
+            return VenueFacts(rtt_s=rtt_s, skew_s=None, skew_max_s=skew_max_s)
+        return VenueFacts(
+            rtt_s=rtt_s,
+            skew_s=(server_ms - (self.sent_ms + self.received_ms) / 2) / 1000,
+            skew_error_s=rtt_s / 2 + grain_s,
+            skew_max_s=skew_max_s,
+        )
 
 
 class VenueLink:
@@ -121,6 +151,22 @@ class VenueLink:
         if reply.status != HTTPStatus.FORBIDDEN:
             self.allowed_at = asyncio.get_running_loop().time()
         return reply
+
+    async def timed(self, call: Call, build: Build) -> Timed:
+        """Make one call, and take the time from its sending.
+
+        Raises:
+            VenueError: as `call()`.
+        """
+        sent_ms: list[float] = []
+
+        async def timed_build(timestamp_ms: int) -> WireRequest:
+            request = await build(timestamp_ms)
+            sent_ms.append(self.now_ms())
+            return request
+
+        reply = await self.call(call, timed_build)
+        return Timed(reply=reply, sent_ms=sent_ms[0], received_ms=self.now_ms())
 
 
 @asynccontextmanager

@@ -21,6 +21,7 @@ import base58
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from adapters import link as links
+from adapters import pacifica_facts as facts_of
 from adapters import pacifica_lists as lists
 from adapters import pacifica_wire as wire
 from adapters import signing
@@ -30,6 +31,7 @@ from adapters.contract import (
     Instruments,
     Purpose,
     VenueAdapter,
+    VenueFacts,
     always,
 )
 from adapters.gate import Gate
@@ -164,6 +166,10 @@ class Pacifica:
     def reader(self, uid: str) -> VenueAdapter:
         """Return what reads an account: whoever knows its address can."""
         return PacificaAdapter(caller=self._caller(None, uid, Purpose.LOOK, always))
+
+    async def look(self) -> VenueFacts:
+        """Read the markets and the time; see `adapters.pacifica_facts`."""
+        return await facts_of.look(self._caller(None, "", Purpose.LOOK, always))
 
     async def _read_markets(self) -> Instruments:
         caller = self._caller(None, "", Purpose.LOOK, always)

@@ -30,6 +30,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from adapters import pacifica_facts as facts_of
 from adapters import pacifica_reading as readings
 from adapters import pacifica_replies as replies
 from adapters import pacifica_wire as wire
@@ -274,8 +275,12 @@ class PacificaAdapter:
         return KeyFacts(
             accounts=signer.accounts,
             can_withdraw=True,
-            warnings=("the key may withdraw: Pacifica has none that may only trade",),
+            warnings=(facts_of.MAY_WITHDRAW,),
         )
+
+    async def inspect(self) -> KeyFacts:
+        """Ask all that Pacifica tells of the key; see `adapters.pacifica_facts`."""
+        return await facts_of.inspect(self.caller)
 
     def _reader(self) -> Reader:
         """Return what looks inside a cancel."""

@@ -35,7 +35,7 @@ from adapters.contract import (
     always,
 )
 from adapters.gate import Call
-from adapters.link import Build, VenueLink
+from adapters.link import Build, Timed, VenueLink
 from adapters.pacifica_codes import RETRY_S
 from adapters.pacifica_replies import Frame, Quota, Told
 from adapters.pacifica_socket import WarmSocket
@@ -151,13 +151,33 @@ class Caller:
                 method="GET", path=ask.path, query=ask.query, headers=(*fresh, *self.credit.headers)
             )
 
-        reply = await self._exchanged(ask, priority, build)
+        reply = (await self._exchanged(ask, priority, build)).reply
         told = self._judged(reply, hold_s_max=RETRY_S)
         if self.account and reply.headers.get("Age", "0") != "0":
             raise replies.invalid("the answer comes from a cache, not from the account")
-        if told is None:
-            raise replies.invalid(f"{ask.name} is answered as if it had been a cancel")
-        return told
+        return _needed(ask, told)
+
+    async def look(self, ask: Ask) -> tuple[Told, Timed]:
+        """Read what is the same for all, past caches if they let us; returns the answer too.
+
+        Raises:
+            VenueError: Pacifica did not answer with it.
+        """
+
+        async def build(_: int) -> WireRequest:
+            headers = (("Cache-Control", "no-cache"), *self.credit.headers)
+            return WireRequest(method="GET", path=ask.path, query=ask.query, headers=headers)
+
+        timed = await self._exchanged(ask, Priority.OTHER, build)
+        return _needed(ask, self._judged(timed.reply, hold_s_max=RETRY_S)), timed
+
+    async def ask(self, ask: Ask) -> Told:
+        """Ask what has to be signed, over HTTP, behind everything else.
+
+        Raises:
+            VenueError: Pacifica did not answer with it.
+        """
+        return _needed(ask, await self._over_http(ask, Priority.OTHER))
 
     async def _over_socket(self, ask: Ask, priority: Priority) -> Frame | None:
         """Send a cancel over the socket; None: no answer came.
@@ -188,22 +208,16 @@ class Caller:
                 method="POST", path=ask.path, headers=headers, body=wire.body(fields)
             )
 
-        return self._judged(await self._exchanged(ask, priority, build))
+        return self._judged((await self._exchanged(ask, priority, build)).reply)
 
-    async def _exchanged(self, ask: Ask, priority: Priority, build: Build) -> Reply:
-        sent_ms: list[float] = []
-
-        async def timed(timestamp_ms: int) -> WireRequest:
-            request = await build(timestamp_ms)
-            sent_ms.append(self.link.now_ms())
-            return request
-
-        reply = await self.link.call(self._call(ask, priority), timed)
+    async def _exchanged(self, ask: Ask, priority: Priority, build: Build) -> Timed:
+        timed = await self.link.timed(self._call(ask, priority), build)
+        headers = timed.reply.headers
         if self.account:  # What is the same for all may come from a cache, with its time.
-            date_ms = replies.parse_date_ms(reply.headers)
-            self._heed_clock(date_ms, sent_ms=sent_ms[0], coarse_ms=COARSE_MS)
-        self._heed_quota(replies.parse_quota(reply.headers))
-        return reply
+            date_ms = replies.parse_date_ms(headers)
+            self._heed_clock(date_ms, sent_ms=timed.sent_ms, coarse_ms=COARSE_MS)
+        self._heed_quota(replies.parse_quota(headers))
+        return timed
 
     def _call(self, ask: Ask, priority: Priority) -> Call:
         own = priority if self.purpose is Purpose.RUN else Priority.OTHER
@@ -264,3 +278,10 @@ class Caller:
         if abs(off_ms) > OFFSET_MS_MAX or abs(off_ms - self.link.clock.offset_ms) <= coarse_ms:
             return
         self.link.clock.measured(sent_ms=sent_ms, received_ms=received_ms, server_ms=server_ms)
+
+
+def _needed(ask: Ask, told: Told | None) -> Told:
+    """Refuse an answer that means that nothing is there to cancel: nothing was to be."""
+    if told is None:
+        raise replies.invalid(f"{ask.name} is answered as if it had been a cancel")
+    return told

@@ -56,6 +56,10 @@ class NoSuchCall(VenueRefused):
     """HTTP 404: this deployment lacks the path, or what it names."""
 
 
+class AgentUnbound(VenueAuthRefused):
+    """HTTP 400: the account does not know the agent key that signed for it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Complaint:
     """What an answer that is no acknowledgement says."""
@@ -78,6 +82,7 @@ class _Phrase:
     message: str
     remedy: str
     is_clock: bool = False
+    kind: type[VenueAuthRefused] = VenueAuthRefused
 
 
 _KEY = "Check private_key, and that it belongs to this environment."
@@ -92,6 +97,7 @@ _REFUSED_KEYS = (
         words="agent not authorized",
         message="the agent key is not bound to this account",
         remedy="Bind it there (each subaccount needs its own binding), or mend accounts or uid.",
+        kind=AgentUnbound,
     ),
     _Phrase(words="verification failed", message="the signature is refused", remedy=_KEY),
     _Phrase(words="signature_verification", message="the signature is refused", remedy=_KEY),
@@ -146,7 +152,7 @@ def _by_words(complaint: Complaint) -> VenueError | None:
     words = f"{complaint.said} {complaint.error_id}".lower()
     for phrase in _REFUSED_KEYS:
         if phrase.words in words:
-            return VenueAuthRefused(
+            return phrase.kind(
                 user_message=phrase.message,
                 remedy=phrase.remedy,
                 venue_code=_name(complaint),

@@ -79,6 +79,14 @@ class _Market(Wire):
     symbol: str = Field(min_length=1)
 
 
+class _Subaccount(Wire):
+    address: str = Field(min_length=1)
+
+
+class _Subaccounts(Wire):
+    rows: list[_Subaccount] = Field(alias="subaccounts")
+
+
 class _Markets(Wire):
     rows: list[_Market] = Field(alias="data", min_length=1)
 
@@ -200,6 +208,16 @@ def parse_counters(told: Told) -> Counters:
         payload = payload[0]
     counts = read(_Counts, payload, "read account")
     return Counters(orders=counts.orders, stops=counts.stops)
+
+
+def parse_subaccounts(told: Told) -> tuple[str, ...]:
+    """Read the subaccounts of a main account: `{"subaccounts":[{"address":"69tx…",…}]}`.
+
+    Raises:
+        VenueReplyInvalid: it is no such list; none at all is an empty one.
+    """
+    rows = read(_Subaccounts, told.payload, "list subaccounts").rows
+    return tuple(sorted({row.address for row in rows}))
 
 
 def parse_markets(told: Told) -> frozenset[str]:

@@ -216,6 +216,15 @@ def build_strategies(account: str, offset: int) -> Ask:
     )
 
 
+def build_subaccounts() -> Ask:
+    """Ask for the subaccounts of a main account; signed, without fields of its own."""
+    return Ask(
+        name="list subaccounts",
+        path="/api/v1/account/subaccount/list",
+        operation="list_subaccounts",
+    )
+
+
 def build_markets() -> Ask:
     """Read every market."""
     return Ask(name="read markets", path="/api/v1/info")

@@ -25,6 +25,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from adapters import link as links
 from adapters import signing
 from adapters import synthetix_calls as calls
+from adapters import synthetix_facts as facts_of
 from adapters import synthetix_lists as lists
 from adapters import synthetix_wire as wire
 from adapters.carrier import Carrier
@@ -33,6 +34,7 @@ from adapters.contract import (
     Instruments,
     Purpose,
     VenueAdapter,
+    VenueFacts,
     always,
 )
 from adapters.gate import Gate
@@ -137,6 +139,10 @@ class Synthetix:
 
     def reader(self, uid: str) -> None:
         """Return nothing: no order can be read without a key."""
+
+    async def look(self) -> VenueFacts:
+        """Ask for the markets and the time; see `adapters.synthetix_facts`."""
+        return await facts_of.look(self.link)
 
 
 @asynccontextmanager

@@ -34,6 +34,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
+from adapters import synthetix_facts as facts_of
 from adapters import synthetix_lists as lists
 from adapters import synthetix_reading as readings
 from adapters import synthetix_wire as wire
@@ -254,6 +255,10 @@ class SynthetixAdapter:
         it.
         """
         return KeyFacts(accounts=self.caller.signer.accounts, warnings=(WARNING,))
+
+    async def inspect(self) -> KeyFacts:
+        """Ask all that Synthetix tells of the key; see `adapters.synthetix_facts`."""
+        return await facts_of.inspect(self.caller)
 
     async def _list(self, priority: Priority = Priority.CANCEL) -> Listed:
         return await readings.list_orders(self.caller, pages_max=FIND_PAGES, priority=priority)

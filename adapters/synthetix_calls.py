@@ -28,7 +28,7 @@ from adapters.contract import (
     always,
 )
 from adapters.gate import Call
-from adapters.link import VenueLink
+from adapters.link import Timed, VenueLink
 from adapters.nonces import Counter, Turn
 from adapters.pacing import SHARE, Window
 from adapters.signers import TypedSigner
@@ -62,6 +62,16 @@ class Lessons:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """What a public call was told, and when."""
+
+    told: Told
+    timed: Timed
+    server_ms: float | None
+    """The venue's clock, in epoch milliseconds; None: not told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
     """Calls for one subaccount with one key, for one purpose."""
 
@@ -82,6 +92,14 @@ class Caller:
             VenueError: it was not acknowledged.
         """
         return await self._call(ask, Priority.CANCEL)
+
+    async def ask(self, ask: Ask) -> Told:
+        """Read something else of the subaccount, behind everything else.
+
+        Raises:
+            VenueError: Synthetix did not answer with it.
+        """
+        return _needed(ask, await self._call(ask, Priority.OTHER))
 
     async def page(self, offset: int, priority: Priority) -> tuple[OpenOrder, ...]:
         """Read a page of open orders.
@@ -214,14 +232,29 @@ async def ask_public(link: VenueLink, ask: Ask) -> Told:
     Raises:
         VenueError: Synthetix did not answer with it.
     """
+    return (await time_public(link, ask)).told
+
+
+async def time_public(link: VenueLink, ask: Ask) -> Looked:
+    """Ask what needs no key, and take the time.
+
+    Raises:
+        VenueError: Synthetix did not answer with it.
+    """
 
     async def build(_: int) -> WireRequest:
         body = wire.public_body(ask)
         return WireRequest(method="POST", path=ask.path, headers=HEADERS, body=body)
 
     call = Call(name=ask.name, windows=(), priority=Priority.OTHER, address_cost=ask.tokens)
-    heard = replies.hear(await link.call(call, build), venue_now_ms=link.venue_now_ms())
-    told = replies.judge(heard, address="")
+    timed = await link.timed(call, build)
+    heard = replies.hear(timed.reply, venue_now_ms=link.venue_now_ms())
+    told = _needed(ask, replies.judge(heard, address=""))
+    return Looked(told=told, timed=timed, server_ms=replies.parse_time_ms(heard))
+
+
+def _needed(ask: Ask, told: Told | None) -> Told:
+    """Refuse an answer that means that nothing is there to cancel: nothing was to be."""
     if told is None:
         raise replies.invalid(f"{ask.name} is answered as if it had been a cancel")
     return told

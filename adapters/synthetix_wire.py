@@ -72,6 +72,8 @@ page knows no limit of addresses over REST; the newest one does, and to count co
 ADDRESS = Window(name="address", calls=ADDRESS_TOKENS, per_s=BUDGET_S)
 CANCEL_TOKENS, READ_TOKENS, PUBLIC_TOKENS = 2, 10, 10
 """What a cancel, a reading and the markets cost; the last one is our guess."""
+FACT_TOKENS = 20
+"""What a question about subaccounts and their signers costs."""
 USER_AGENT = "cancelall"
 """Every known client names itself; whether the venue's edge asks for it is not documented."""
 
@@ -167,6 +169,40 @@ def build_open_orders(*, limit: int, offset: int, has_nonce: bool = False) -> As
         signed=(("action", "string", action),),
         sent={"limit": limit, "offset": offset},
         has_nonce=has_nonce,
+    )
+
+
+def build_subaccount_ids(address: str) -> Ask:
+    """Ask which subaccounts an address owns, and which it is a delegate of; public.
+
+    The address needs its EIP-55 checksum.
+    """
+    return Ask(
+        name="subaccount ids",
+        action="getSubAccountIds",
+        path=PUBLIC,
+        tokens=PUBLIC_TOKENS,
+        sent={"walletAddress": address, "includeDelegations": True},
+    )
+
+
+def build_delegates() -> Ask:
+    """Ask who may sign for the subaccount beside its owner; both may ask."""
+    return _fact("getDelegatedSigners", "delegated signers")
+
+
+def build_siblings() -> Ask:
+    """Ask for all subaccounts of the same owner; its delegates may ask too."""
+    return _fact("getSubAccounts", "subaccounts")
+
+
+def _fact(action: str, name: str) -> Ask:
+    return Ask(
+        name=name,
+        action=action,
+        tokens=FACT_TOKENS,
+        struct="SubAccountAction",
+        signed=(("action", "string", action),),
     )
 
 

@@ -19,6 +19,7 @@ from adapters.contract import (
     Unread,
     VenueAuthRefused,
     VenueError,
+    VenueFacts,
     VenueNotReached,
     always,
 )
@@ -57,6 +58,8 @@ class Book:
     """Orders out of scope, which fill the first pages of a reading."""
     log: list[tuple[float, str]] = field(default_factory=list)
     check_error: VenueError | None = None
+    inspected: KeyFacts | None = None
+    """What `inspect()` tells; None: what `check()` does."""
     cancel_error: Callable[[int], VenueError | None] = lambda _: None
     """By number of the round, from 1."""
     read_error: Callable[[int], VenueError | None] = lambda _: None
@@ -133,11 +136,20 @@ class FakeAdapter:
             raise self.book.check_error
         return KeyFacts(accounts=(self.book.uid,), can_cancel=True)
 
+    async def inspect(self) -> KeyFacts:
+        await self._call("inspect")
+        if self.book.check_error is not None:
+            raise self.book.check_error
+        return self.book.inspected or KeyFacts(accounts=(self.book.uid,), can_cancel=True)
+
     async def _call(self, name: str) -> None:
         import asyncio
 
         self.book.log.append((self.book.clock.monotonic(), name))
         await asyncio.sleep(self.book.slow.get(name, self.book.call_s))
+
+
+LOOKED = VenueFacts(rtt_s=0.02, skew_s=0.0, skew_error_s=0.01, skew_max_s=5.0)
 
 
 @dataclass
@@ -158,6 +170,8 @@ class FakeVenue:
     banned_until: datetime | None = None
     public: dict[str, FakeAdapter] = field(default_factory=dict)
     """By UID: what anybody may read."""
+    looked: VenueFacts = LOOKED
+    look_error: VenueError | None = None
 
     async def instruments(self, wanted: Collection[str] = ()) -> Instruments:
         from tests.fakes.clock import EPOCH
@@ -182,3 +196,8 @@ class FakeVenue:
 
     def reader(self, uid: str) -> FakeAdapter | None:
         return self.public.get(uid)
+
+    async def look(self) -> VenueFacts:
+        if self.look_error is not None:
+            raise self.look_error
+        return self.looked
