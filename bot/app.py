@@ -42,8 +42,9 @@ from bot.slack.identity import SlackPeople
 from bot.slack.listeners import Counter
 from bot.slack.presenter import Presenter
 from bot.slack.surroundings import Surroundings
-from bot.store import engine
+from bot.store import engine, pulls
 from bot.store.engine import Store
+from bot.store.pulls import Consoles
 from policies.explain import nearest
 
 logger = logging.getLogger(__name__)
@@ -94,6 +95,7 @@ class Parts:
     client: AsyncWebClient
     venues: OpenVenues
     background: Background
+    consoles: Consoles
     changed: set[str] = field(default_factory=set)
     """Requests that changed before we had met Slack."""
 
@@ -120,6 +122,8 @@ async def serving(config: Config, *, limits: Limits | None = None) -> AsyncItera
         venues = OpenVenues(links=await _connect(config, stack))
         owner = secrets.token_hex(8)
         stack.push_async_callback(_let_go, store, owner)  # Runs once the runner has let go.
+        consoles = Consoles(config.file.state.dir / pulls.FOLDER, store.pulls)
+        stack.callback(consoles.close)
         means = Means(journal=store.journal, keys=keys, venues=venues, clock=clock, limits=limits)
         runner = await enter(execute.open_runner(means))
         beside = await enter(background())  # Ends first: no tick hands the runner more.
@@ -132,6 +136,7 @@ async def serving(config: Config, *, limits: Limits | None = None) -> AsyncItera
             client=client,
             venues=venues,
             background=beside,
+            consoles=consoles,
         )
         people = _people(parts)
         desk = _desk(parts, people, runner, owner)
@@ -287,6 +292,8 @@ def _desk(parts: Parts, people: SlackPeople, runner: Runner, owner: str) -> Desk
         policy=config.policy,
         policy_text=config.policy_text,
         owner=owner,
+        pulls=parts.store.pulls,
+        consoles=parts.consoles,
         changed=parts.changed.add,
     )
 
@@ -296,6 +303,7 @@ def _presenter(parts: Parts, desk: Desk, me: Identity) -> Presenter:
         client=parts.client,
         shown=parts.store.requests,
         messages=parts.store.messages,
+        pulls=parts.store.pulls,
         clock=parts.clock,
         incident_channel=parts.config.file.slack.incident_channel,
         workspace_url=me.url,

@@ -37,6 +37,8 @@ class EventKind(Enum):
     ROUND_ENDED = "round.ended"
     READING_TAKEN = "reading.taken"
     TARGET_JUDGED = "target.judged"
+    GLASS_BROKEN = "glass.broken"
+    GLASS_CLOSED = "glass.closed"
 
 
 Fact = str | int | float | bool | None | list[str]

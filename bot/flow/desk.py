@@ -14,7 +14,17 @@ from bot.domain.limits import Limits
 from bot.domain.plan import Directory
 from bot.domain.request import Request, RequestState
 from bot.flow.execute import Runner
-from bot.flow.ports import Bans, Clock, Journal, People, RequestStore, StoreDown, Venues
+from bot.flow.ports import (
+    Bans,
+    Clock,
+    Consoles,
+    Journal,
+    People,
+    PullStore,
+    RequestStore,
+    StoreDown,
+    Venues,
+)
 from policies import evaluate
 from policies import model as policies
 from policies.model import Actor, Policy
@@ -73,12 +83,16 @@ class Desk:
     policy_text: str
     owner: str
     """This process."""
+    pulls: PullStore
+    consoles: Consoles
     changed: Callable[[str], None]
     """Told the id of every request that changed, so that its messages follow."""
     unsure: dict[str, Unsure] = field(default_factory=dict)
     """Requests whose voters Slack could not vouch for, or whose start the store did not take."""
     bans: Bans = field(default_factory=dict)
     """As the last tick saw them."""
+    on_console: frozenset[str] = frozenset()
+    """Runs that a console still works on, as the last tick saw them."""
     is_resumed: bool = False
     """False until the first tick: a last vote may have died with an earlier process."""
 

@@ -16,12 +16,45 @@ from pydantic import SecretStr
 from adapters.contract import AnyVenue
 from bot.domain.errors import SecretError
 from bot.domain.event import Event
+from bot.domain.pull import Pull
 from bot.domain.request import Count, Request, RequestState
 from bot.domain.result import TargetStatus
 from policies.model import Actor, Vote
 
 Bans = Mapping[tuple[str, str], datetime]
 """(venue, base URL) -> until when it has shut out our address."""
+
+
+class Consoles(Protocol):
+    """The consoles of this host, where one person may pull alone."""
+
+    async def look(self) -> frozenset[str]:
+        """Bring what consoles recorded into the store; return the ids that one still works on.
+
+        Raises:
+            StoreDown: the database did not answer; what is recorded waits.
+        """
+        ...
+
+
+class PullStore(Protocol):
+    """The runs that one person began alone. Each method is one transaction.
+
+    Raises:
+        StoreDown: the database did not answer in time.
+    """
+
+    async def find(self, request_id: str) -> Pull | None:
+        """Return who pulled; None if that request was no pull."""
+        ...
+
+    async def red(self) -> tuple[Pull, ...]:
+        """Return every pull that nobody has closed, oldest first."""
+        ...
+
+    async def close(self, request_id: str, *, by: str, event: Event) -> bool:
+        """Record who closed a pull; False if it was closed, or is none."""
+        ...
 
 
 class Clock(Protocol):

@@ -33,6 +33,7 @@ async def tick(desk: Desk) -> None:
     Raises:
         StoreDown: the database did not answer; the next tick tries again.
     """
+    desk.on_console = await desk.consoles.look()
     requests = await desk.store.open_requests()
     desk.runner.retain({request.id for request in requests})
     pending = [request for request in requests if request.state is RequestState.PENDING]
@@ -93,6 +94,8 @@ async def _running(desk: Desk, request: Request) -> None:
     if all(status.is_final for status in statuses):
         headline = results.summarise(statuses).headline
         await desks.end(desk, request, to=RequestState.FINISHED, why=headline)
+    elif request.id in desk.on_console:
+        return  # It sends, it tells; when it has gone, what is left is taken over.
     elif now < request.consent_ends_at:
         await _take(desk, request)
     elif not is_watched and now >= request.consent_ends_at + GRACE:

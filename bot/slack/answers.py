@@ -28,6 +28,9 @@ async def status(desk: Desk) -> Message:
         if request.state is RequestState.RUNNING:
             line += f". {results.summarise(await desk.store.statuses(request.id)).headline}"
         found.append(line)
+    for pull in await desk.pulls.red():
+        line = f"*{pull.request_id}* BREAK GLASS by {text.escape(pull.by)} (console): red until"
+        found.append(f"{line} somebody closes it: /cancelall show {pull.request_id}")
     accounts = text.plural(len(desk.directory.accounts), "account")
     nothing = f"Nothing is pending or running. {accounts} in the config."
     return blocks.lines(found or [nothing], noun="request")

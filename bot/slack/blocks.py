@@ -14,10 +14,11 @@ from urllib.parse import urlsplit
 
 from bot.domain import result as results
 from bot.domain.plan import Target
+from bot.domain.pull import Pull
 from bot.domain.request import Request, RequestState
 from bot.domain.result import Outcome, TargetStatus
 from bot.flow.ports import Bans
-from bot.slack import counted, text, verdicts, votes
+from bot.slack import counted, glass, text, verdicts, votes
 from bot.slack.parts import (
     SECTION_MAX,
     SECTIONS_MAX,
@@ -53,6 +54,8 @@ class CardView:
     chain_head: str = ""
     """Hash of the event that ended the request; empty while it is open."""
     bans: Bans = field(default_factory=dict)
+    pull: Pull | None = None
+    """Who broke the glass; None: it was asked for and approved."""
     now: datetime
 
 
@@ -183,6 +186,8 @@ def _run_headline(view: CardView) -> list[str]:
         said.append(f"every account FLAT {report.seconds:.1f} s after the deciding click")
     if request.ended_why not in {"", report.headline}:
         said.append(_ended_why(request))
+    if view.pull is not None:
+        headline = glass.headline(view.pull, headline)
     return [headline, ": ".join([f"*{request.state.value}*", *said])]
 
 
@@ -207,7 +212,8 @@ def _ended_why(request: Request) -> str:
 def _facts(view: CardView) -> list[str]:
     request = view.request
     who = text.mention(request.requester.user_id, request.requester.name)
-    asked = [f"*Asked by* {who} at {text.clock(request.posted_at)}"]
+    verb = "Asked" if view.pull is None else "Pulled"
+    asked = [f"*{verb} by* {who} at {text.clock(request.posted_at)}"]
     if request.reason:
         asked.append(f"*Why* {text.cut(text.escape(request.reason), 500)}")
     asked.append(f"*Command* {text.command(request.command)}")
@@ -267,6 +273,7 @@ def _standing(view: CardView) -> list[str]:
     if request.decided_at is not None and request.state is RequestState.RUNNING:
         said.append(f"*Running since* {text.clock(request.decided_at)}")
     said += _key_notes(view)
+    said += [glass.standing(view.pull, request)] if view.pull is not None else []
     if request.chase_stopped_by is not None:
         said.append(f"*Chase stopped* by {text.escape(request.chase_stopped_by)}")
     return said
@@ -318,6 +325,8 @@ def _blind(sentences: Sequence[str], venue: str) -> list[str]:
 def _buttons(view: CardView) -> list[Block]:
     request = view.request
     value = f"{request.id}:{request.digest}"
+    if view.pull is not None:
+        return glass.buttons(view.pull, request, value)
     match request.state:
         case RequestState.PENDING:
             return [*_answers(request), button("withdraw", "Withdraw", value)]

@@ -20,7 +20,7 @@ from bot.domain import command as commands
 from bot.domain.command import Cancel, Help, PolicyText, Show, Status, Withdraw
 from bot.domain.errors import UsageError
 from bot.domain.request import Request
-from bot.flow import ask, decide
+from bot.flow import ask, decide, glass
 from bot.flow import desk as desks
 from bot.flow.desk import Click, Desk, Said
 from bot.flow.ports import StoreDown
@@ -359,6 +359,10 @@ async def _stop(counter: Counter, _: Body, click: Click) -> Message | None:
     return _said(await decide.stop_chase(counter.desk, click))
 
 
+async def _close_glass(counter: Counter, _: Body, click: Click) -> Message | None:
+    return _said(await glass.close(counter.desk, click))
+
+
 async def _ask_again(counter: Counter, body: Body, click: Click) -> Message | None:
     """Ask anew for what an expired request asked, in the name of whoever clicks."""
     request = await counter.desk.store.find(click.request_id)
@@ -375,6 +379,7 @@ _ACTIONS: Mapping[str, _Act] = {
     "withdraw": _withdraw,
     "stop_chase": _stop,
     "ask_again": _ask_again,
+    "close_glass": _close_glass,
 }
 
 

@@ -232,6 +232,7 @@ class Presenter:
             approvers=await around.messages.approvers(request.id) if has_run else None,
             chain_head=await around.messages.chain_head(request.id) if is_final else "",
             bans=around.bans(),
+            pull=await around.pulls.find(request.id),
             now=around.clock.now(),
         )
 

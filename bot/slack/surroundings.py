@@ -14,7 +14,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.domain.message import Place, Sent
 from bot.domain.request import Request
 from bot.domain.result import TargetStatus
-from bot.flow.ports import Bans, Clock
+from bot.flow.ports import Bans, Clock, PullStore
 from policies.model import Decision, Vote
 
 
@@ -73,6 +73,7 @@ class Surroundings:
     client: AsyncWebClient
     shown: Shown
     messages: MessageStore
+    pulls: PullStore
     clock: Clock
     incident_channel: str
     workspace_url: str

@@ -126,6 +126,17 @@ events = Table(
     Index("events_by_request", "request_id"),
 )
 
+pulls = Table(
+    "pulls",
+    metadata,
+    Column("request_id", String(6), ForeignKey("requests.id"), primary_key=True),
+    Column("by", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("closed_by", Text),
+    Column("closed_at", String(32)),
+    CheckConstraint("(closed_by IS NULL) = (closed_at IS NULL)", name="who_closed_it_did_so_once"),
+)
+
 messages = Table(
     "messages",
     metadata,

@@ -21,6 +21,7 @@ from bot.flow.job import Means
 from bot.flow.ports import StoreDown
 from bot.store import engine
 from bot.store.events import Trail
+from bot.store.pulls import Consoles
 from policies import model
 from policies.model import Actor, Answer
 from tests.domain.test_plan import entry
@@ -179,6 +180,8 @@ async def opened(folder: Path, *, text: str = TEXT) -> AsyncIterator[Scene]:
             policy=model.parse(text),
             policy_text=text,
             owner="me",
+            pulls=store.pulls,
+            consoles=Consoles(folder / "pulls", store.pulls),
             changed=lambda _: None,
             is_resumed=True,
         )

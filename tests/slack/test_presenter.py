@@ -13,7 +13,9 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.app import SystemClock
 from bot.background import supervise
+from bot.domain.event import Event
 from bot.domain.message import Place, Sent
+from bot.domain.pull import Pull
 from bot.domain.request import Request, RequestState
 from bot.domain.result import Outcome, TargetResult, TargetStatus
 from bot.flow.ports import StoreDown
@@ -29,6 +31,19 @@ from policies.model import Decision, Verdict, Vote
 from tests.fakes import desk as desks
 from tests.fakes import run
 from tests.fakes.clock import EPOCH
+
+
+class Nobody:
+    """No pull at all."""
+
+    async def find(self, request_id: str) -> Pull | None:
+        return None
+
+    async def red(self) -> tuple[Pull, ...]:
+        return ()
+
+    async def close(self, request_id: str, *, by: str, event: Event) -> bool:
+        return False
 
 
 @dataclass
@@ -135,6 +150,7 @@ async def opened(
             client=client,
             shown=found,
             messages=found,
+            pulls=Nobody(),
             clock=SystemClock(),
             incident_channel=INCIDENT,
             workspace_url="https://sandbox.slack.com/",

@@ -1,0 +1,146 @@
+"""Pulls in the database: what consoles recorded without one, and who closed them.
+
+Owns their table, and the taking up of records. A record is taken up while its console still writes
+it, so that the channel sees break glass at once; the same line never counts twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from sqlalchemy import Connection, Select, insert, select, update
+
+from bot.domain.event import Event
+from bot.domain.pull import Pull
+from bot.store import deliveries, events, record, rows, tables, targets
+from bot.store.lane import Lane
+from bot.store.record import Header
+from bot.store.spool import Group
+
+logger = logging.getLogger(__name__)
+
+FOLDER = "pulls"
+"""Of the records, under the folder of the config's [state]."""
+LOOK_S = 2.0
+"""How long a look at the folder may take; a disk that hangs must not stop the tick."""
+
+
+class Pulls:
+    """Every pull. Each method is one transaction and may raise `StoreDown`."""
+
+    def __init__(self, writer: Lane, reader: Lane) -> None:
+        self._writer = writer
+        self._reader = reader
+
+    async def find(self, request_id: str) -> Pull | None:
+        """Return who pulled; None if that request was no pull."""
+        table = tables.pulls
+        found = await self._read(select(table).where(table.c.request_id == request_id))
+        return found[0] if found else None
+
+    async def red(self) -> tuple[Pull, ...]:
+        """Return every pull that nobody has closed, oldest first."""
+        table = tables.pulls
+        query = select(table).where(table.c.closed_by.is_(None))
+        joined = query.join(tables.requests, tables.requests.c.id == table.c.request_id)
+        return await self._read(joined.order_by(tables.requests.c.number))
+
+    async def close(self, request_id: str, *, by: str, event: Event) -> bool:
+        """Record who closed a pull; False if it was closed, or is none."""
+        return await self._writer.run(lambda c: _close(c, request_id, by, event))
+
+    async def take(self, header: Header, groups: tuple[Group, ...]) -> bool:
+        """Take up a record as far as it goes; False if its id belongs to another request."""
+        return await self._writer.run(lambda c: _take(c, header, groups))
+
+    async def _read(self, query: Select[tuple[str, ...]]) -> tuple[Pull, ...]:
+        def found(connection: Connection) -> tuple[Pull, ...]:
+            return tuple(rows.unpack(Pull, dict(r)) for r in connection.execute(query).mappings())
+
+        return await self._reader.run(found)
+
+
+class Consoles:
+    """The folder in which the consoles of this host leave their records."""
+
+    def __init__(self, folder: Path, pulls: Pulls) -> None:
+        self._folder = folder
+        self._pulls = pulls
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="consoles")
+        self._alive: frozenset[str] = frozenset()
+
+    async def look(self) -> frozenset[str]:
+        """Bring what consoles recorded into the store; return the ids that one still works on.
+
+        Raises:
+            StoreDown: the database did not answer; what is recorded waits.
+        """
+        loop = asyncio.get_running_loop()
+        reading = loop.run_in_executor(self._pool, self._read)
+        done, _ = await asyncio.wait({reading}, timeout=LOOK_S)
+        if not done:
+            return self._alive  # The disk hangs; whoever pulls goes on without us.
+        found = reading.result()
+        alive = set()
+        for path, header, groups, is_alive in found:
+            if await self._pulls.take(header, groups) and is_alive:
+                alive.add(header.request.id)
+            elif not is_alive:
+                await loop.run_in_executor(self._pool, record.recorded, path)
+        self._alive = frozenset(alive)
+        return self._alive
+
+    def close(self) -> None:
+        """Let the thread go."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _read(self) -> list[tuple[Path, Header, tuple[Group, ...], bool]]:
+        """Read every record that is not wholly in the database.
+
+        Whether the console lives is asked first: what it wrote last must not be missed.
+        """
+        found = []
+        for path in sorted(self._folder.glob(f"*{record.HEADER}")):
+            is_alive = record.is_alive(path)
+            header = record.read_header(path)
+            if header is not None:
+                groups = record.read_groups(path.with_suffix(record.ENTRIES))
+                found.append((path, header, groups, is_alive))
+        return found
+
+
+def _take(connection: Connection, header: Header, groups: tuple[Group, ...]) -> bool:
+    request = header.request
+    query = select(tables.requests.c.id).where(tables.requests.c.id == request.id)
+    is_new = connection.execute(query).scalar() is None
+    if is_new:
+        connection.execute(insert(tables.requests).values(rows.of_request(request)))
+        values = {"request_id": request.id, "by": header.by, "host": header.host}
+        connection.execute(insert(tables.pulls).values(values))
+        targets.add(connection, request.id, request.plan)
+        events.append(connection, header.event)
+    elif not _is_pull(connection, request.id):
+        logger.error("record.astray", extra={"request_id": request.id})
+        return False
+    for group in groups:
+        if deliveries.is_first(connection, group.id, request.id):
+            targets.take(connection, group.entries)
+    return True
+
+
+def _is_pull(connection: Connection, request_id: str) -> bool:
+    query = select(tables.pulls.c.by).where(tables.pulls.c.request_id == request_id)
+    return connection.execute(query).scalar() is not None
+
+
+def _close(connection: Connection, request_id: str, by: str, event: Event) -> bool:
+    table = tables.pulls
+    closing = update(table).where(table.c.request_id == request_id, table.c.closed_by.is_(None))
+    values = {"closed_by": by, "closed_at": event.at.isoformat()}
+    if connection.execute(closing.values(values)).rowcount == 0:
+        return False
+    events.append(connection, event)
+    return True

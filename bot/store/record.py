@@ -1,0 +1,268 @@
+"""The record of a pull: files that a console writes without a database, and `serve` takes up.
+
+Owns their shape, the console's journal, and the rule of one pull a person in ten minutes. Two files
+a pull in one folder: `ID.pull`, written whole before any key is read, and `ID.spool`, which grows
+by what happens. Whoever pulls holds a lock on the first: when the lock is gone, so is the console.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import os
+import queue
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from bot.domain.errors import ConfigError, UsageError
+from bot.domain.event import Event
+from bot.domain.request import Request
+from bot.domain.result import TargetStatus
+from bot.flow.ports import Entry, StoreDown
+from bot.store import rows
+from bot.store.spool import Group, Spool
+
+logger = logging.getLogger(__name__)
+
+HEADER, ENTRIES = ".pull", ".spool"
+RECORDED = ".recorded"
+"""What is added to the names of files that are in the database."""
+BETWEEN = timedelta(minutes=10)
+"""From one pull of a person to their next."""
+AGAIN_S = 0.5
+"""Between two tries while the disk refuses."""
+CLOSE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """What a pull begins with."""
+
+    request: Request
+    """RUNNING from the start."""
+    by: str
+    host: str
+    event: Event
+
+
+class RecordJournal:
+    """The journal of a console: one file, synced, behind the back of the venue loop."""
+
+    def __init__(self, path: Path, told: Callable[[Entry], None]) -> None:
+        self._spool = Spool(path)
+        self._told = told
+        self._queue: queue.SimpleQueue[Entry | Future[None] | None] = queue.SimpleQueue()
+        self._backlog: list[Entry] = []
+        """What the disk has refused so far."""
+        pool = ThreadPoolExecutor(1, thread_name_prefix="record")
+        self._thread = pool.submit(self._work)
+        pool.shutdown(wait=False)
+
+    def put(self, entry: Entry) -> None:
+        """Queue an entry, and tell whoever watches."""
+        self._queue.put(entry)
+        self._told(entry)
+
+    @property
+    def is_behind(self) -> bool:
+        """Tell whether the disk refuses what was put."""
+        return bool(self._backlog)
+
+    async def flush(self) -> None:
+        """Wait until everything queued so far is on the disk.
+
+        Raises:
+            StoreDown: the disk refuses it.
+        """
+        mark: Future[None] = Future()
+        self._queue.put(mark)
+        await asyncio.wrap_future(mark)
+
+    async def close(self) -> None:
+        """Write what is queued and end the thread."""
+        self._queue.put(None)
+        await asyncio.wait({asyncio.wrap_future(self._thread)}, timeout=CLOSE_S)
+
+    def _work(self) -> None:
+        is_open = True
+        while is_open:
+            marks: list[Future[None]] = []
+            is_open = self._gather(marks)
+            self._keep(marks)
+        if self._backlog:
+            logger.error("record.lost", extra={"entries": len(self._backlog)})
+
+    def _gather(self, marks: list[Future[None]]) -> bool:
+        """Wait for entries and take what is there; False once the console closes."""
+        pause_s = AGAIN_S if self._backlog else None
+        try:
+            while True:
+                match self._queue.get(timeout=pause_s):
+                    case None:
+                        return False
+                    case Future() as mark:
+                        marks.append(mark)
+                    case entry:
+                        self._backlog.append(rows.mended(entry))
+                pause_s = 0.0
+        except queue.Empty:
+            return True
+
+    def _keep(self, marks: list[Future[None]]) -> None:
+        error: StoreDown | None = None
+        try:
+            if self._backlog:
+                group = Group(id=f"record:{uuid.uuid4().hex}", entries=tuple(self._backlog))
+                self._spool.append([group])
+                self._backlog.clear()
+        except OSError as refusal:
+            logger.error("record.refused", extra={"why": refusal.strerror})  # noqa: TRY400 - a full disk is no bug
+            error = StoreDown("the disk refuses the record of this pull")
+        for mark in marks:
+            if error:
+                mark.set_exception(error)
+            else:
+                mark.set_result(None)
+
+
+@asynccontextmanager
+async def begin(
+    folder: Path, header: Header, told: Callable[[Entry], None]
+) -> AsyncIterator[RecordJournal]:
+    """Begin the record of a pull: its header is on the disk once this is entered.
+
+    Raises:
+        ConfigError: the folder cannot be written.
+        UsageError: the same person has pulled a moment ago.
+    """
+    descriptor = _begin(folder, header)
+    journal = RecordJournal(folder / f"{header.request.id}{ENTRIES}", told)
+    try:
+        yield journal
+    finally:
+        await journal.close()
+        os.close(descriptor)  # And with it the lock: `serve` takes up what is left.
+
+
+def _begin(folder: Path, header: Header) -> int:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _alone(folder):
+            _check_pace(folder, header)
+            return _write(folder / f"{header.request.id}{HEADER}", header)
+    except OSError as error:
+        raise ConfigError(
+            user_message=f"No record of this pull can be written to {folder}: {error.strerror}.",
+            remedy="Name a folder that can: --state FOLDER.",
+        ) from None
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep every other console out while one looks for earlier pulls and adds its own."""
+    descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _write(path: Path, header: Header) -> int:
+    """Write a header under its lock, whole and synced; return the descriptor that holds it."""
+    fresh = path.with_suffix(".new")
+    descriptor = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with os.fdopen(descriptor, "wb", closefd=False) as out:
+            out.write(rows.to_line(header) + b"\n")
+        os.fsync(descriptor)
+        fresh.replace(path)
+        place = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(place)
+        finally:
+            os.close(place)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _check_pace(folder: Path, header: Header) -> None:
+    """Refuse a second pull of one person within minutes, unless the first died on the way."""
+    person, now = header.request.requester.person_id, header.request.posted_at
+    for path in sorted(folder.glob(f"*{HEADER}*")):
+        known = read_header(path)
+        if known is None or known.request.requester.person_id != person:
+            continue
+        since = now - known.request.posted_at
+        if since < BETWEEN and (is_alive(path) or _is_over(path, known)):
+            left_s = (BETWEEN - since).total_seconds()
+            raise UsageError(
+                user_message=f"{header.by} pulled {known.request.id} "
+                f"{max(0.0, since.total_seconds()):.0f} s ago: one pull a person in ten minutes.",
+                remedy=f"Wait {left_s:.0f} s, or have somebody else pull whom the policy lists.",
+            )
+
+
+def _is_over(path: Path, header: Header) -> bool:
+    """Tell whether a pull came to its end: every target has its last verdict."""
+    name = path.name.replace(HEADER, ENTRIES)
+    last: dict[str, TargetStatus] = {}
+    for group in read_groups(path.with_name(name)):
+        last |= {entry.status.account: entry.status for entry in group.entries if entry.status}
+    return all(
+        target.account in last and last[target.account].is_final
+        for target in header.request.plan.targets
+    )
+
+
+def read_header(path: Path) -> Header | None:
+    """Read what a pull began with; None if it cannot be read."""
+    try:
+        return rows.from_line(Header, path.read_bytes())
+    except (OSError, ValueError):
+        logger.warning("record.unreadable", extra={"file": path.name})
+        return None
+
+
+def read_groups(path: Path) -> tuple[Group, ...]:
+    """Read what happened so far; a last line without its end is still being written."""
+    try:
+        *lines, _ = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return ()
+    groups = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            groups.append(rows.from_line(Group, line))
+        except ValueError:
+            logger.warning("record.unreadable", extra={"file": path.name, "line": number})
+    return tuple(groups)
+
+
+def is_alive(path: Path) -> bool:
+    """Tell whether the console that wrote this header still runs, on this host."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def recorded(path: Path) -> None:
+    """Rename the files of a pull that is in the database to its end: they stay as a copy."""
+    for name in (path.name.replace(HEADER, ENTRIES), path.name):
+        found = path.with_name(name)
+        if found.exists():
+            found.replace(found.with_name(f"{found.name}{RECORDED}"))
