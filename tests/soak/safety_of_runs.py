@@ -250,7 +250,7 @@ REMOVALS = [
     ),
     Removal(
         check="an exchange whose calls hang has a part of the places",
-        path="adapters/coinapi_adapter.py",
+        path="adapters/coinapi_calls.py",
         old="windows = (wire.account(self.exchange_id), wire.holder(self.signer.budget_id))",
         new="windows = ()",
         test="tests/adapters/test_coinapi.py"
