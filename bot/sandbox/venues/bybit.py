@@ -40,6 +40,9 @@ PERMISSIONS: Mapping[str, list[str]] = {
 }
 
 QUERY_API = ("GET", "/v5/user/query-api")
+SUB_MEMBERS = ("GET", "/v5/user/query-sub-members")
+LISTING = {"AccountTransfer", "SubMemberTransfer", "SubMemberTransferList", "Withdraw"}
+"""Permissions of which a key needs one for that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +55,15 @@ class Key:
     is_read_only: bool = False
     permissions: Mapping[str, list[str]] = field(default_factory=lambda: dict(PERMISSIONS))
     ips: tuple[str, ...] = ()
+    expires: str = ""
+    """RFC 3339; empty: as Bybit dates a key that is bound to an address or is not."""
+    master: str = ""
+    """The master account that it is a sub-account of; empty: it is one itself."""
+    is_unified: bool = True
+
+
+_EXPIRES = {True: "1970-01-01T00:00:00Z", False: "2027-02-12T00:00:00Z"}
+"""By whether it is bound to an address."""
 
 
 class Refusal(Exception):
@@ -72,6 +84,8 @@ class SimulatedBybit:
         self.door = Door(is_on=has_limits)
         self.faults = Faults()
         self.keys: dict[str, Key] = {}
+        self.members: dict[str, tuple[str, ...]] = {}
+        """The sub-accounts of a master account."""
         self.listing = Listing()
         self.skew_s = 0.0
         """How far this clock is ahead of the true one."""
@@ -126,7 +140,7 @@ class SimulatedBybit:
     ) -> dict[str, Any]:
         place = (request.method, request.path)
         route = orders.ROUTES.get(place)
-        if route is None and place != QUERY_API:
+        if route is None and place not in {QUERY_API, SUB_MEMBERS}:
             raise Refusal(10017, "Route not found.")
         args = _args(request)
         is_cancel = request.method == "POST"
@@ -135,7 +149,8 @@ class SimulatedBybit:
         if self.door.is_on:
             self._take(key.uid, request.path, args, now, extra)
         if route is None:
-            return {"result": self._query_api(request, key)}
+            tell = self._query_api if place == QUERY_API else self._sub_members
+            return {"result": tell(request, key)}
         view = View(book=self.book, uid=key.uid, now=now, listing=self.listing, fault=fault)
         try:
             return route(view, args)
@@ -188,14 +203,24 @@ class SimulatedBybit:
             "ips": list(key.ips) or ["*"],
             "type": 1,
             "deadlineDay": -2 if key.ips else 83,
-            "expiredAt": "1970-01-01T00:00:00Z" if key.ips else "2027-02-12T00:00:00Z",
+            "expiredAt": key.expires or _EXPIRES[bool(key.ips)],
             "createdAt": "2026-11-01T00:00:00Z",
             "unified": 0,
-            "uta": 1,
+            "uta": int(key.is_unified),
             "userID": int(key.uid),
-            "isMaster": True,
-            "parentUid": "0",
+            "isMaster": not key.master,
+            "parentUid": key.master or "0",
         }
+
+    def _sub_members(self, _: Request, key: Key) -> dict[str, Any]:
+        """Return at most 10,000 sub-accounts; nobody here has so many."""
+        if key.master or LISTING.isdisjoint(key.permissions.get("Wallet", ())):
+            raise Refusal(10005, "Permission denied, please check your API key permissions.")
+        rows = [
+            {"uid": uid, "username": f"sub{uid}", "memberType": 1, "status": 1, "accountMode": 5}
+            for uid in self.members.get(key.uid, ())
+        ]
+        return {"subMembers": rows}
 
     def _seen(
         self, request: Request, uid: str, now: float, answer: Answer, *, is_signed: bool

@@ -164,11 +164,13 @@ class SimulatedSynthetix:
         """Answer what only the owner and delegates may ask."""
         call = asked.call
         route = ROUTES.get(call.action)
-        if route is None and call.action not in FACTS:
+        if route is None and call.action not in {*FACTS, SIBLINGS}:
             raise Refused("INVALID_VALUE", f"Unsupported action: {call.action}")
         self._authenticate(asked)
         account = self.registry.accounts[call.uid]
         self._charge(asked, account)
+        if call.action == SIBLINGS:
+            return facts.siblings(self.registry.accounts, account)
         if route is None:
             return FACTS[call.action](account, asked.envelope.budgets)
         view = View(
@@ -278,6 +280,7 @@ ROUTES: Mapping[str, Callable[[View, Call], object]] = {
     "cancelOrders": orders.cancel_orders,
     "getOpenOrders": orders.open_orders,
 }
+SIBLINGS = "getSubAccounts"
 FACTS: Mapping[str, Callable[[Account, Mapping[str, Mapping[str, int]]], object]] = {
     "getSubAccount": lambda account, _: facts.subaccount(account),
     "getDelegatedSigners": lambda account, _: facts.delegated_signers(account),

@@ -1,6 +1,7 @@
 """What the simulated Synthetix tells of markets and subaccounts.
 
-Owns `getMarkets`, `getSubAccountIds`, `getSubAccount`, `getDelegatedSigners` and `getRateLimits`.
+Owns `getMarkets`, `getSubAccountIds`, `getSubAccount`, `getSubAccounts`, `getDelegatedSigners` and
+`getRateLimits`.
 Source: developers.synthetix.io (2026); synthetix-sdk 0.7.0 for the names of fields.
 """
 
@@ -69,6 +70,12 @@ def subaccount(account: Account) -> dict[str, Any]:
         "positions": [],
         **delegated_signers(account),
     }
+
+
+def siblings(accounts: Mapping[str, Account], asked: Account) -> dict[str, Any]:
+    """`getSubAccounts`: all of the same owner, whichever of them is asked for and by whom."""
+    owned = [account for account in accounts.values() if account.owner == asked.owner]
+    return {"subAccounts": [subaccount(account) for account in owned]}
 
 
 def delegated_signers(account: Account) -> dict[str, Any]:
