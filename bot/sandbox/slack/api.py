@@ -1,7 +1,7 @@
 """The small Slack's Web API and its response_urls, over real HTTP on loopback.
 
 Owns the wire: bodies, tokens, scopes, rates, faults, answers. What a method does is in `chat`,
-`directory` and `views`. Serves 127.0.0.1 only and never logs a token.
+`directory`, `views` and `sockets`. Serves 127.0.0.1 only and never logs a token.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from bot.sandbox.slack import answers, chat, directory, views
+from bot.sandbox.slack import answers, chat, directory, socket_server, views
 from bot.sandbox.slack.faults import Fault, FaultKind
 from bot.sandbox.slack.records import Json, Source
 from bot.sandbox.slack.refusal import Refused
@@ -26,7 +26,16 @@ Method = Callable[[Workspace, Json], Json]
 WORKSPACE = web.AppKey("workspace", Workspace)
 TRAFFIC = web.AppKey("traffic", Traffic)
 
+OPEN_SOCKET = "apps.connections.open"
+"""The one method for the app-level token, and for no other."""
+
+
+def _open_socket(workspace: Workspace, _: Json) -> Json:
+    return {"url": workspace.sockets.issue(workspace.app.app_id)}
+
+
 METHODS: Mapping[str, tuple[Method, str]] = {
+    OPEN_SOCKET: (_open_socket, "connections:write"),
     "auth.test": (directory.auth_test, ""),
     "chat.getPermalink": (chat.get_permalink, ""),
     "chat.postEphemeral": (chat.post_ephemeral, "chat:write"),
@@ -62,12 +71,14 @@ async def serve(workspace: Workspace, traffic: Traffic | None = None) -> AsyncIt
     app[TRAFFIC] = traffic or Traffic()
     app.router.add_post("/response/{ticket}", _answer_response_url)
     app.router.add_route("*", "/api/{method}", _answer_call)
+    app.router.add_get("/link/", _answer_handshake)
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1, access_log=None)
     await runner.setup()
     try:
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         host, port = runner.addresses[0][:2]
+        workspace.sockets.address = f"ws://{host}:{port}/link/"
         yield f"http://{host}:{port}/api/"
     finally:
         await runner.cleanup()
@@ -86,7 +97,7 @@ async def _answer_call(request: web.Request) -> web.StreamResponse:
         _check_token(workspace, request, args)
     except Refused as no:
         traffic.log(name, "", no.code, applied=False)
-        return _json(_refusal(no), workspace)
+        return _json(_refusal(no), _scopes(workspace, name))
     channel = str(args.get("channel", ""))
     retry_after_s = traffic.retry_after_s(name, channel)
     if retry_after_s is not None:
@@ -96,7 +107,7 @@ async def _answer_call(request: web.Request) -> web.StreamResponse:
     if fault is None:
         answer = _call(workspace, name, args)
         traffic.log(name, channel, answer.get("error", "ok"), applied=bool(answer["ok"]))
-        return _json(answer, workspace)
+        return _json(answer, _scopes(workspace, name))
     return await _answer_badly(request, name, args, fault)
 
 
@@ -115,10 +126,10 @@ async def _answer_badly(
         case FaultKind.RATE_LIMITED:
             return _too_many(fault.delay_s)
         case FaultKind.REFUSED:
-            return _json({"ok": False, "error": fault.error}, workspace)
+            return _json({"ok": False, "error": fault.error}, _scopes(workspace, name))
         case FaultKind.HANG | FaultKind.CUT | FaultKind.DELAY:
             await _stall(request, fault)
-            return _json(answer, workspace)
+            return _json(answer, _scopes(workspace, name))
 
 
 async def _stall(request: web.Request, fault: Fault) -> None:
@@ -156,8 +167,11 @@ def _check_token(workspace: Workspace, request: web.Request, args: Json) -> None
     token = given or str(args.pop("token", ""))
     if not token:
         raise Refused("not_authed")
-    if token != workspace.app.bot_token:
+    tokens = [workspace.app.bot_token, workspace.app.app_token]
+    if token not in tokens:
         raise Refused("invalid_auth")
+    if token != tokens[request.match_info["method"] == OPEN_SOCKET]:
+        raise Refused("not_allowed_token_type")
 
 
 def _call(workspace: Workspace, name: str, args: Json) -> Json:
@@ -166,18 +180,25 @@ def _call(workspace: Workspace, name: str, args: Json) -> Json:
         return {"ok": False, "error": "unknown_method"}
     method, scope = METHODS[name]
     try:
-        _check_scope(workspace, scope, args)
+        _check_scope(workspace, name, scope, args)
         return {"ok": True, **method(workspace, args)}
     except Refused as no:
         return _refusal(no)
 
 
-def _check_scope(workspace: Workspace, scope: str, args: Json) -> None:
+def _scopes(workspace: Workspace, name: str) -> tuple[str, ...]:
+    """Return the scopes of the token that a method is called with."""
+    app = workspace.app
+    return app.app_scopes if name == OPEN_SOCKET else app.scopes
+
+
+def _check_scope(workspace: Workspace, name: str, scope: str, args: Json) -> None:
     channel = workspace.channel(str(args.get("channel", "")))
     if scope == "channels:read" and channel is not None:
         scope = "groups:read" if channel.is_private and not channel.is_direct else scope
-    if scope and scope not in workspace.app.scopes:
-        provided = ",".join(workspace.app.scopes)
+    scopes = _scopes(workspace, name)
+    if scope and scope not in scopes:
+        provided = ",".join(scopes)
         raise Refused("missing_scope", facts={"needed": scope, "provided": provided})
 
 
@@ -190,8 +211,8 @@ def _refusal(no: Refused) -> Json:
     return answer
 
 
-def _json(answer: Json, workspace: Workspace) -> web.Response:
-    return web.json_response(answer, headers={"x-oauth-scopes": ",".join(workspace.app.scopes)})
+def _json(answer: Json, scopes: tuple[str, ...]) -> web.Response:
+    return web.json_response(answer, headers={"x-oauth-scopes": ",".join(scopes)})
 
 
 def _too_many(retry_after_s: float) -> web.Response:
@@ -199,6 +220,10 @@ def _too_many(retry_after_s: float) -> web.Response:
     return web.json_response(
         answer, status=429, headers={"Retry-After": str(math.ceil(retry_after_s))}
     )
+
+
+async def _answer_handshake(request: web.Request) -> web.StreamResponse:
+    return await socket_server.open_socket(request, request.app[WORKSPACE].sockets)
 
 
 async def _answer_response_url(request: web.Request) -> web.Response:

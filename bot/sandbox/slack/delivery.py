@@ -12,11 +12,10 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Unpack
-from urllib.parse import urlencode
 
 import aiohttp
 
-from bot.sandbox.slack import answers, api, payloads, request, views
+from bot.sandbox.slack import answers, api, payloads, views
 from bot.sandbox.slack import blocks as block_kit
 from bot.sandbox.slack.payloads import Person
 from bot.sandbox.slack.records import (
@@ -31,7 +30,9 @@ from bot.sandbox.slack.records import (
     User,
 )
 from bot.sandbox.slack.refusal import Refused
-from bot.sandbox.slack.request import Delivered, How, Route
+from bot.sandbox.slack.request import HttpRoute
+from bot.sandbox.slack.route import Delivered, How, Parcel, Route
+from bot.sandbox.slack.socket_route import SocketRoute
 from bot.sandbox.slack.tickets import ResponseUrl
 from bot.sandbox.slack.workspace import Workspace
 
@@ -44,18 +45,27 @@ class NotPossibleError(Exception):
 
 @asynccontextmanager
 async def connect(
-    workspace: Workspace, *, api_url: str, request_url: str, ack_limit_s: float = ACK_LIMIT_S
+    workspace: Workspace,
+    *,
+    api_url: str,
+    request_url: str | None = None,
+    ack_limit_s: float = ACK_LIMIT_S,
 ) -> AsyncIterator[Delivery]:
     """Open the way from a workspace to an app.
 
     Args:
         workspace: whose people act.
         api_url: what `api.serve` yielded; response_urls are beside it.
-        request_url: where the app takes commands, interactions and events.
+        request_url: where the app takes commands, interactions and events; without one they go
+            through the sockets that the app has opened (Socket Mode).
         ack_limit_s: how long Slack waits; 3 s in life, shorter in a test of slowness.
     """
+    if request_url is None:
+        sockets = SocketRoute(sockets=workspace.sockets, ack_limit_s=ack_limit_s)
+        yield Delivery(workspace, api_url=api_url, route=sockets)
+        return
     async with aiohttp.ClientSession() as session:
-        route = Route(
+        route = HttpRoute(
             session=session,
             request_url=request_url,
             signing_secret=workspace.app.signing_secret,
@@ -80,8 +90,8 @@ class Delivery:
         if who.team_id != self._workspace.team_id and not how.get("forge"):
             raise NotPossibleError(f"{user} is of another workspace: no commands of this app there")
         person, where = self._person(who, channel, None)
-        fields = payloads.slash(self._workspace, person, place, command, text)
-        delivered = await request.send(self._route, urlencode(fields).encode(), how)
+        fields: Json = dict(payloads.slash(self._workspace, person, place, command, text))
+        delivered = await self._route.send(Parcel(kind="slash_commands", payload=fields), how)
         for one in (delivered, *delivered.again):
             self._show_ack(one, where, f"{command} {text}".strip())
         return delivered
@@ -151,12 +161,11 @@ class Delivery:
 
     async def event(self, event: Json, **how: Unpack[How]) -> Delivered:
         """Send an event, such as `{"type": "subteam_members_changed", "subteam_id": …}`."""
-        body = json.dumps(payloads.event_callback(self._workspace, event)).encode()
-        return await request.send(self._route, body, how, "application/json")
+        payload = payloads.event_callback(self._workspace, event)
+        return await self._route.send(Parcel(kind="events_api", payload=payload), how)
 
     async def _interact(self, payload: Json, how: How) -> Delivered:
-        body = urlencode({"payload": json.dumps(payload)}).encode()
-        return await request.send(self._route, body, how)
+        return await self._route.send(Parcel(kind="interactive", payload=payload), how)
 
     def _acting(self, user: str, channel: str, how: How) -> tuple[User, Channel]:
         """Return who acts and where, if they could act there."""

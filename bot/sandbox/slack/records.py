@@ -50,8 +50,12 @@ class App:
     bot_id: str = "B0CANCELALL"
     bot_user_id: str = "U0CANCELALL"
     bot_token: str = field(default="xoxb-sandbox-token", repr=False)
+    app_token: str = field(default="xapp-sandbox-token", repr=False)
+    """Opens the sockets of Socket Mode, and nothing else."""
     signing_secret: str = field(default="sandbox-signing-secret", repr=False)
     scopes: tuple[str, ...] = SCOPES
+    app_scopes: tuple[str, ...] = ("connections:write",)
+    """Of the app-level token."""
     should_escape: bool = True
     """The manifest's setting: mentions in a command's text arrive as `<@U…|name>`."""
 

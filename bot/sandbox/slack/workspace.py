@@ -25,6 +25,7 @@ from bot.sandbox.slack.records import (
     User,
     UserGroup,
 )
+from bot.sandbox.slack.sockets import Sockets
 from bot.sandbox.slack.tickets import Tickets
 
 T = TypeVar("T")
@@ -58,6 +59,7 @@ class Workspace:
         self.domain = "sandbox"
         self.now = now
         self.tickets = Tickets(now=now)
+        self.sockets = Sockets(now=now)
         self.modals = Modals(changed=self._note_change)
         self._users: dict[str, User] = {}
         self._groups: dict[str, UserGroup] = {}
