@@ -35,6 +35,7 @@ BROAD_EXCEPTS = {
     ("bot/flow/execute.py", "run_target"),
     ("bot/flow/preview.py", "_into"),
     ("bot/flow/tick.py", "_guarded"),
+    ("bot/keys/vault_session.py", "_guarded"),
     ("bot/health.py", "_asked"),
     ("bot/slack/listeners.py", "_guarded"),
     ("bot/store/seen.py", "see"),
