@@ -72,7 +72,7 @@ class Readiness:
             why = await _asked(name, probe, limit_s=self._limit_s)
             was = self._said.get(name)
             self._said[name] = (why, time.monotonic())
-            if was is None or bool(was[0]) != bool(why):
+            if was is None or bool(was[0]) != bool(why):  # Other words for it are no news.
                 _tell(name, why)
             await asyncio.sleep(self._every_s)
 
@@ -85,8 +85,8 @@ async def _asked(name: str, probe: Probe, *, limit_s: float) -> str:
     except TimeoutError:
         return f"no answer within {limit_s:g} s"
     except Exception as error:
-        logger.exception("probe.failed", extra={"part": name})
-        return f"could not be asked: {type(error).__name__}"
+        logger.exception("probe.broken", extra={"part": name})
+        return f"it could not be asked: {type(error).__name__}"
 
 
 def _tell(name: str, why: str) -> None:

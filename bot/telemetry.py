@@ -6,10 +6,15 @@ Owns the format and the redaction. Parts log with the standard library; a messag
 
 from __future__ import annotations
 
+import io
+import json
 import logging
+import os
 import re
 import resource
+import select
 from collections.abc import MutableMapping
+from datetime import UTC, datetime
 from typing import Any, TextIO
 
 import structlog
@@ -51,9 +56,73 @@ TAKEN = frozenset(
 events = logging.getLogger("events")
 
 
+PIECE_BYTES = select.PIPE_BUF
+"""What a pipe that says it can be written to takes without making the writer wait."""
+PATIENCE_S = 0.05
+"""How long one line may wait for whoever reads the log; the lines after it do not wait."""
+
+
+class Outlet:
+    """Where lines go. While nobody reads them they are lost and counted: no run waits for its log.
+
+    A pipe into a program that stands still would stop this process at the first line that does not
+    fit, in the middle of a run.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._descriptor = _descriptor(stream)
+        self._lost = 0
+        """Lines, since the last that was written whole."""
+        self._is_cut = False
+        """The last line was written in part."""
+
+    def write(self, line: str) -> None:
+        """Write a line with its end, whole or not at all unless the reader stops within it."""
+        if self._descriptor is None:
+            self._stream.write(line)
+        elif self._put(self._lead() + line.encode(errors="replace"), self._descriptor):
+            self._lost, self._is_cut = 0, False
+        else:
+            self._lost += 1
+
+    def flush(self) -> None:
+        """Hand on what the stream itself holds back: nothing, if lines go past it."""
+        if self._descriptor is None:
+            self._stream.flush()
+
+    def _lead(self) -> bytes:
+        """Write what has to stand before the next line: the end of one cut, and what was lost."""
+        end = b"\n" if self._is_cut else b""
+        if not self._lost:
+            return end
+        now = datetime.now(UTC).isoformat()
+        told = {"event": "log.dropped", "level": "warning", "logger": __name__, "timestamp": now}
+        return end + json.dumps(told | {"lines": self._lost}).encode() + b"\n"
+
+    def _put(self, line: bytes, descriptor: int) -> bool:
+        """Write in pieces, each only once it is taken; tell whether all of them were."""
+        poll, patience_s = select.poll(), 0.0 if self._lost else PATIENCE_S
+        poll.register(descriptor, select.POLLOUT)
+        try:
+            while line and poll.poll(patience_s * 1000):
+                line = line[os.write(descriptor, line[:PIECE_BYTES]) :]
+                self._is_cut = True
+        except OSError:  # Nobody will ever read it.
+            return False
+        return not line
+
+
+def _descriptor(stream: TextIO) -> int | None:
+    try:
+        return stream.fileno()
+    except (AttributeError, io.UnsupportedOperation):
+        return None
+
+
 def configure(stream: TextIO, *, level: int = logging.INFO) -> None:
     """Send every log line of the process to `stream`, one JSON object a line."""
-    handler = logging.StreamHandler(stream)
+    handler = logging.StreamHandler(Outlet(stream))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[

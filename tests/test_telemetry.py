@@ -3,8 +3,10 @@
 import io
 import json
 import logging
+import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +14,8 @@ import pytest
 from pydantic import SecretStr
 
 from bot import telemetry
+from bot.domain.event import Event, EventKind, Fact
+from tests.fakes.clock import EPOCH
 
 log = logging.getLogger("tests.telemetry")
 
@@ -193,6 +197,131 @@ def test_a_line_below_the_level_is_not_written(out: io.StringIO):
     log.debug("call.answered")
 
     assert only_line(out)["event"] == "call.answered"
+
+
+def told(kind: EventKind, facts: dict[str, Fact]) -> Event:
+    return Event(kind=kind, request_id="K7Q2M", at=EPOCH, facts=facts)
+
+
+def test_an_event_is_one_line_that_says_what_the_audit_trail_says(out: io.StringIO):
+    telemetry.read(told(EventKind.VOTE_CAST, {"by": "U0BOB", "answer": "approve", "reason": "ok"}))
+
+    line = only_line(out)
+    assert line.pop("timestamp")
+    assert line == {
+        "event": "vote.cast",
+        "level": "info",
+        "logger": "events",
+        "request_id": "K7Q2M",
+        "at": "2026-11-21T03:00:00+00:00",
+        "by": "U0BOB",
+        "answer": "approve",
+        "reason": "ok",
+    }
+
+
+LEVELS: list[tuple[EventKind, dict[str, Fact], str]] = [
+    (EventKind.REQUEST_SUBMITTED, {}, "info"),
+    (EventKind.RUN_STARTED, {}, "info"),
+    (EventKind.RUN_FINISHED, {}, "info"),
+    (EventKind.KEY_READ, {}, "info"),
+    (EventKind.KEY_REFUSED, {}, "warning"),
+    (EventKind.TARGET_JUDGED, {"outcome": "FLAT"}, "info"),
+    (EventKind.TARGET_JUDGED, {"outcome": "RESIDUAL"}, "warning"),
+    (EventKind.TARGET_JUDGED, {"outcome": "UNVERIFIED"}, "warning"),
+    (EventKind.TARGET_JUDGED, {"outcome": "NOT_SENT"}, "warning"),
+    (EventKind.REQUEST_EXPIRED, {}, "warning"),
+    (EventKind.RUN_INTERRUPTED, {}, "warning"),
+    (EventKind.CHASE_STOPPED, {}, "warning"),
+]
+
+
+@pytest.mark.parametrize(("kind", "facts", "level"), LEVELS)
+def test_an_event_that_a_human_should_look_at_is_a_warning(
+    out: io.StringIO, kind: EventKind, facts: dict[str, Fact], level: str
+):
+    telemetry.read(told(kind, facts))
+
+    assert only_line(out)["level"] == level
+
+
+def test_a_fact_never_stands_where_the_line_says_something_else(out: io.StringIO):
+    """Logging itself refuses some names, and the formatter would give others away."""
+    names = ("name", "args", "msg", "message", "event", "level", "timestamp")
+    taken: dict[str, Fact] = dict.fromkeys(names, "fact")
+    telemetry.read(told(EventKind.KEY_READ, taken))
+
+    line = only_line(out)
+    assert (line["event"], line["level"], line["logger"]) == ("key.read", "info", "events")
+    assert {f"{name}_": line[f"{name}_"] for name in taken} == {
+        "name_": "fact",
+        "args_": "fact",
+        "msg_": "fact",
+        "message_": "fact",
+        "event_": "fact",
+        "level_": "fact",
+        "timestamp_": "fact",
+    }
+
+
+def test_what_people_say_in_an_event_is_redacted_too(out: io.StringIO):
+    reason = "the bot's token=canary leaked"
+    telemetry.read(told(EventKind.REQUEST_SUBMITTED, {"reason": reason}))
+
+    assert only_line(out)["reason"] == "the bot's [redacted] leaked"
+
+
+def test_nobody_waits_for_a_log_that_nobody_reads(out: io.StringIO):
+    """The pipe is full: lines are lost, and once somebody reads again the log says how many."""
+    reader, writer = os.pipe()
+    with open(reader, "rb", buffering=0) as read, os.fdopen(writer, "w") as stream:  # noqa: PTH123
+        telemetry.configure(stream)
+        began = time.perf_counter()
+        for number in range(2_000):
+            log.info("call.sent", extra={"number": number, "why": "x" * 500})
+        assert time.perf_counter() - began < 2.0
+        first = read.read(1 << 20)
+        log.info("call.answered")
+        rest = read.read(1 << 20)
+
+    kept = [json.loads(line) for line in first.splitlines()]
+    assert [line["number"] for line in kept] == list(range(len(kept)))
+    dropped, last = [json.loads(line) for line in rest.splitlines()]
+    assert dropped.pop("timestamp")
+    assert dropped == {
+        "event": "log.dropped",
+        "level": "warning",
+        "logger": "bot.telemetry",
+        "lines": 2_000 - len(kept),
+    }
+    assert last["event"] == "call.answered"
+
+
+def test_a_line_cut_by_a_reader_that_stopped_ends_before_the_next(out: io.StringIO):
+    reader, writer = os.pipe()
+    with open(reader, "rb", buffering=0) as read, os.fdopen(writer, "w") as stream:  # noqa: PTH123
+        telemetry.configure(stream)
+        log.info("call.failed", extra={"whys": ["x" * 4_000] * 40})  # More than a pipe holds.
+        cut = read.read(1 << 20)
+        log.info("call.answered")
+        dropped, last = read.read(1 << 20).removeprefix(b"\n").splitlines()
+
+    assert cut.startswith(b'{"event": "call.failed"')
+    assert not cut.endswith(b"\n")
+    assert json.loads(dropped)["lines"] == 1
+    assert json.loads(last)["event"] == "call.answered"
+
+
+def test_log_whose_reader_has_gone_breaks_nothing(out: io.StringIO):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as stream:
+        telemetry.configure(stream)
+        log.warning("call.failed")
+        log.warning("call.failed")
+        (handler,) = logging.getLogger().handlers
+        assert isinstance(handler, logging.StreamHandler)
+        assert handler.stream._lost == 2
 
 
 def test_the_program_can_leave_no_core_dump():

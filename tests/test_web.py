@@ -161,6 +161,77 @@ async def test_what_is_hardly_http_leaves_no_traceback(
     assert not any(record.exc_info for record in caplog.records)
 
 
+READY = {"slack": "", "store": ""}
+DEAD = {"slack": "socket dead for 12 s", "store": ""}
+SHOWN = [
+    ("/healthz", READY, 200, {"alive": True}),
+    ("/healthz", DEAD, 200, {"alive": True}),
+    ("/readyz", READY, 200, {"ready": True, "parts": {"slack": "ready", "store": "ready"}}),
+    (
+        "/readyz",
+        DEAD,
+        503,
+        {"ready": False, "parts": {"slack": "socket dead for 12 s", "store": "ready"}},
+    ),
+]
+
+
+@asynccontextmanager
+async def showing(parts: Mapping[str, str]) -> AsyncIterator[str]:
+    """The server as it stands in Socket Mode."""
+    views = web.Views(parts=lambda: parts, metrics=lambda: b"x_total 1.0\n")
+    async with web.listening(web.build(None, views=views), "127.0.0.1", 0) as url:
+        yield url
+
+
+@pytest.mark.parametrize(("path", "parts", "status", "said"), SHOWN)
+async def test_state_is_shown_with_a_status_that_a_balancer_understands(
+    path: str, parts: Mapping[str, str], status: int, said: dict[str, Any]
+):
+    async with showing(parts) as url, aiohttp.ClientSession() as session:
+        async with session.get(f"{url}{path}") as reply:
+            assert (reply.status, await reply.json()) == (status, said)
+        async with session.head(f"{url}{path}") as reply:
+            assert (reply.status, await reply.read()) == (status, b"")
+
+
+async def test_metrics_come_as_prometheus_reads_them():
+    async with (
+        showing(READY) as url,
+        aiohttp.ClientSession() as session,
+        session.get(f"{url}/metrics") as reply,
+    ):
+        assert reply.headers["Content-Type"] == "text/plain; version=1.0.0; charset=utf-8"
+        assert await reply.read() == b"x_total 1.0\n"
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/nowhere"])
+async def test_no_proxy_may_keep_what_was_true_a_minute_ago(path: str):
+    async with (
+        showing(READY) as url,
+        aiohttp.ClientSession() as session,
+        session.get(f"{url}{path}") as reply,
+    ):
+        assert reply.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "said"),
+    [
+        ("POST", "/slack/events", "404: Not Found"),  # Socket Mode: nothing of Slack's comes here.
+        ("GET", "/", "404: Not Found"),
+        ("POST", "/readyz", "405: Method Not Allowed"),
+    ],
+)
+async def test_what_is_not_there_gets_one_short_line(method: str, path: str, said: str):
+    async with (
+        showing(READY) as url,
+        aiohttp.ClientSession() as session,
+        session.request(method, f"{url}{path}") as reply,
+    ):
+        assert await reply.text() == said
+
+
 async def test_signed_delivery_reaches_bolt_whatever_charset_its_header_names():
     headers = signed(CHALLENGE) | {"Content-Type": "application/json; charset=bogus"}
     async with posting() as post:
