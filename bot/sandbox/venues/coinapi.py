@@ -116,7 +116,8 @@ class SimulatedCoinapi:
             assert key is not None
             answer = _after(self._act(request, key, fault, now), request, fault)
         except Refused as refused:
-            answer = refused.answer
+            is_whole = isinstance(fault, Hitch)
+            answer = refused.answer if is_whole else faults.spoilt(refused.answer, fault)
         return self._seen(request, key, now, answer)
 
     def _key(self, request: Request) -> Key | None:

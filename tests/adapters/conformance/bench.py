@@ -102,7 +102,8 @@ class Bench:
         for_s = more.pop("for_s", None)
         until = None if for_s is None else self.now + for_s
         more.setdefault("uid", self.subject.book)
-        more.setdefault("is_whole_path", path in self.subject.reads)
+        whole = (*self.subject.reads, *self.subject.inspects)
+        more.setdefault("is_whole_path", path in whole)
         return self.simulated.faults.add(Fault(wrong=wrong, path=path, until=until, **more))
 
     def fail_each(self, wrong: Wrong, paths: tuple[str, ...], **more: Any) -> list[Fault]:

@@ -77,6 +77,13 @@ class Subject:
     simulated venue puts the method before it in faults and log: `DELETE /orders`."""
     reads: tuple[str, ...]
     """The whole paths of readings."""
+    looks_at: str
+    """The path that a look at the venue asks."""
+    inspects: tuple[str, ...]
+    """The paths that the inspection of a key asks."""
+    proves: str
+    """That one of them where the venue judges the key; empty: it need not, and then says nothing
+    of whether it may cancel."""
     shown_id: Callable[[Order], str] = lambda order: order.order_id
     """What the venue calls an order of the books."""
     settings: Mapping[str, object] = field(default_factory=dict)
@@ -156,6 +163,9 @@ BYBIT = Subject(
         "/v5/rfq/quote-realtime",
         "/v5/strategy/list",
     ),
+    looks_at="/v5/market/time",
+    inspects=("/v5/user/query-api",),
+    proves="/v5/user/query-api",
     nameless=("strategy",),
     more=_BYBIT_MORE,
 )
@@ -186,6 +196,9 @@ COINAPI = Subject(
     symbol_kinds=("limit", "partly filled", "outside"),
     cancels=("/v1/orders/cancel",),
     reads=("/v1/orders",),
+    looks_at="/v1/orders",
+    inspects=("/v1/orders",),
+    proves="/v1/orders",
     shown_id=exchange_order_id,
     is_paged=False,
     has_protective=False,
@@ -249,6 +262,9 @@ PACIFICA = Subject(
         "/api/v1/orders/twap",
         "/api/v1/order_strategies",
     ),
+    looks_at="/api/v1/info",
+    inspects=("/api/v1/account", "/api/v1/account/subaccount/list"),
+    proves="",
     hopeless=("lists_stops", "has_strategies"),
     shown_id=public_id,
     is_paged=False,
@@ -297,6 +313,13 @@ SYNTHETIX = Subject(
     symbol_kinds=("limit", "trigger", "twap"),
     cancels=("/v1/trade/cancel",),
     reads=("/v1/trade/getOpenOrders",),
+    looks_at="/v1/info/getMarkets",
+    inspects=(
+        "/v1/info/getSubAccountIds",
+        "/v1/trade/getDelegatedSigners",
+        "/v1/trade/getSubAccounts",
+    ),
+    proves="/v1/trade/getDelegatedSigners",
     more=tuple(Held(uid=uid, book=uid, secret=_SYNTHETIX_SECRET) for uid in _SUBACCOUNTS[1:]),
 )
 
