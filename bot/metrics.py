@@ -86,7 +86,7 @@ class Metrics:
         self._runs = counter("runs_started", "Runs that were started.")
         self._votes = counter("votes", "Votes that were stored.", ["answer"])
         self._ignored = counter("votes_ignored", "Clicks of people who may not answer.")
-        self._verdicts = counter("verdicts", "Verdicts as they were told.", by_outcome)
+        self._verdicts = counter("verdicts", "Verdicts each time they are told.", by_outcome)
         self._targets = counter("targets", "Targets by their last verdict.", by_outcome)
         self._by_venue = {
             EventKind.ROUND_BEGAN: counter("rounds", "Rounds of cancels, as begun.", by_venue),

@@ -44,6 +44,7 @@ LOOK_AT = frozenset(
         EventKind.REQUEST_EXPIRED,
         EventKind.RUN_INTERRUPTED,
         EventKind.CHASE_STOPPED,
+        EventKind.GLASS_BROKEN,
     }
 )
 """Events that a human should look at; so is a verdict that is not FLAT."""

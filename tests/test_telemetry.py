@@ -233,6 +233,8 @@ LEVELS: list[tuple[EventKind, dict[str, Fact], str]] = [
     (EventKind.REQUEST_EXPIRED, {}, "warning"),
     (EventKind.RUN_INTERRUPTED, {}, "warning"),
     (EventKind.CHASE_STOPPED, {}, "warning"),
+    (EventKind.GLASS_BROKEN, {}, "warning"),
+    (EventKind.GLASS_CLOSED, {}, "info"),
 ]
 
 
