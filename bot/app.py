@@ -10,19 +10,15 @@ import contextlib
 import logging
 import secrets
 import signal
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 
 from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters import link as links
-from adapters import registry
-from adapters.contract import AnyVenue
-from adapters.gate import Gate
-from bot import web
+from bot import web, wiring
 from bot.background import Background, background
 from bot.config import Config
 from bot.domain.errors import BotError, ConfigError
@@ -32,10 +28,8 @@ from bot.flow import decide, execute, tick
 from bot.flow.desk import Desk
 from bot.flow.execute import Runner
 from bot.flow.job import Means
-from bot.flow.ports import Clock, StoreDown
+from bot.flow.ports import Clock, KeySource, StoreDown
 from bot.flow.preview import Previewer
-from bot.keys import sealed
-from bot.keys.sealed import SealedKeys
 from bot.slack import answers, connection, listeners
 from bot.slack.connection import Identity
 from bot.slack.identity import SlackPeople
@@ -44,34 +38,11 @@ from bot.slack.presenter import Presenter
 from bot.slack.surroundings import Surroundings
 from bot.store import engine, pulls
 from bot.store.engine import Store
+from bot.store.events import Trail
 from bot.store.pulls import Consoles
-from policies.explain import nearest
+from bot.wiring import OpenVenues, SystemClock
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class SystemClock:
-    """Wall time and the event loop's own clock."""
-
-    def now(self) -> datetime:
-        """Return wall time, aware UTC."""
-        return datetime.now(UTC)
-
-    def monotonic(self) -> float:
-        """Return seconds on the loop's clock."""
-        return asyncio.get_running_loop().time()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenVenues:
-    """The venues of this process, one per name and base URL."""
-
-    links: Mapping[tuple[str, str], AnyVenue]
-
-    def venue(self, name: str, base_url: str) -> AnyVenue:
-        """Return the venue of a target."""
-        return self.links[name, base_url]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +52,8 @@ class Serving:
     url: str
     """Base URL of its HTTP server."""
     desk: Desk
+    trail: Trail
+    """What happened, chained."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +64,7 @@ class Parts:
     clock: Clock
     limits: Limits
     store: Store
-    keys: SealedKeys
+    keys: KeySource
     client: AsyncWebClient
     venues: OpenVenues
     background: Background
@@ -116,10 +89,10 @@ async def serving(config: Config, *, limits: Limits | None = None) -> AsyncItera
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         store = await enter(engine.open_store(config.file.store.url))
-        keys = await enter(_open_keys(config))
+        keys = await enter(wiring.open_keys(config))
         token = config.slack.bot_token.get_secret_value()
         client = await enter(connection.open_client(token, _api_url(config)))
-        venues = OpenVenues(links=await _connect(config, stack))
+        venues = await enter(wiring.open_venues(config))
         owner = secrets.token_hex(8)
         stack.push_async_callback(_let_go, store, owner)  # Runs once the runner has let go.
         consoles = Consoles(config.file.state.dir / pulls.FOLDER, store.pulls)
@@ -143,14 +116,14 @@ async def serving(config: Config, *, limits: Limits | None = None) -> AsyncItera
         beside.spawn("tick", lambda: tick.tick(desk), again_s=limits.tick_s)
         logger.info("runs.watched", extra={"accounts": len(config.accounts)})
         try:
-            _check_keys(config)
+            await _check_keys(config, keys)
             url = await enter(_at_slack(parts, people, desk))
         except ConfigError as error:
             logger.warning("start.refused", extra={"why": error.user_message})
             await _runs_ended(parts)  # Whoever took our token or a key away stops no run by it.
             raise
         logger.info("bot.started", extra={"url": url, "accounts": len(config.accounts)})
-        yield Serving(url=url, desk=desk)
+        yield Serving(url=url, desk=desk, trail=store.trail)
 
 
 @asynccontextmanager
@@ -178,13 +151,6 @@ async def _at_slack(parts: Parts, people: SlackPeople, desk: Desk) -> AsyncItera
         yield url
 
 
-def _open_keys(config: Config) -> AbstractAsyncContextManager[SealedKeys]:
-    """Open where keys come from."""
-    assert config.file.keys.file is not None
-    assert config.passphrase is not None
-    return sealed.open_keys(config.file.keys.file, config.passphrase)
-
-
 async def _count(parts: Parts, counter: Counter) -> None:
     """Count the orders of requests whose card an earlier process left without counts."""
     for request in await parts.store.requests.open_requests():
@@ -204,18 +170,22 @@ def _api_url(config: Config) -> str:
         ) from None
 
 
-def _check_keys(config: Config) -> None:
-    """Refuse a name that nothing is sealed under: a run would find out, a dry run would not."""
-    file = config.file.keys.file
-    assert file is not None
-    known = sealed.names(file)
+async def _check_keys(config: Config, keys: KeySource) -> None:
+    """Refuse a key that cannot be had: a run would find out, a dry run would not.
+
+    A source that does not answer now may do so when it matters: it is told, and not refused.
+    """
+    unreadable = await keys.unreadable(wiring.key_paths(config))
     for account in config.accounts:
-        for what, name in (("key", account.key), ("read_key", account.read_key)):
-            if name is not None and name not in known:
+        for what, path in (("key", account.key), ("read_key", account.read_key)):
+            error = unreadable.get(path) if path is not None else None
+            if error is not None and not error.retryable:
                 raise ConfigError(
-                    user_message=f"Account {account.name}: {what} names nothing in {file.name}.",
-                    remedy=f"Seal it, or mend the name. {nearest(name, known)}",
+                    user_message=f"Account {account.name}: {what}: {error.user_message}.",
+                    remedy=error.remedy,
                 )
+    for why in dict.fromkeys(error.user_message for error in unreadable.values()):
+        logger.warning("keys.unreachable", extra={"why": why})
 
 
 def _check_home(config: Config, me: Identity) -> None:
@@ -245,27 +215,6 @@ async def _let_go(store: Store, owner: str) -> None:
         await store.requests.release(owner=owner)
     except StoreDown:
         logger.warning("store.unreachable", extra={"part": "release"})
-
-
-async def _connect(config: Config, stack: AsyncExitStack) -> dict[tuple[str, str], AnyVenue]:
-    """Open every venue that an account names; none needs to answer for the bot to start."""
-    state_dir = config.file.state.dir
-    try:
-        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(
-            user_message=f"The folder {state_dir} cannot be made: {error.strerror}.",
-            remedy="Point dir under [state] at a folder that this user may write.",
-        ) from None
-    kinds = registry.venues()
-    gates = {name: Gate(kinds[name].address) for name, _ in config.settings}
-    links: dict[tuple[str, str], AnyVenue] = {}
-    for (name, base_url), settings in config.settings.items():
-        connect = kinds[name].connect
-        links[name, base_url] = await stack.enter_async_context(
-            connect(settings, gate=gates[name], state_dir=state_dir)
-        )
-    return links
 
 
 def _people(parts: Parts) -> SlackPeople:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -23,8 +24,16 @@ def cancelall() -> None:
     """Cancel every open order, once a second person agrees, and prove it."""
 
 
+CONFIG = click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    default=Path("config.toml"),
+    show_default=True,
+)
+
+
 @cancelall.command()
-@click.option("--config", type=click.Path(path_type=Path), default=Path("config.toml"))
+@CONFIG
 def serve(config: Path) -> None:
     """Run the bot."""
     from bot import app, telemetry
@@ -43,6 +52,38 @@ def demo(seed: int | None, keep: Path | None) -> None:
     from bot import demo as demos
 
     sys.exit(asyncio.run(demos.play(seed, keep)))
+
+
+@cancelall.command(context_settings={"ignore_unknown_options": True})
+@CONFIG
+@click.option(
+    "--state", type=click.Path(path_type=Path), help="Another folder, if [state] dir is no use."
+)
+@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+def pull(config: Path, state: Path | None, words: tuple[str, ...]) -> None:
+    """Break the glass: cancel WORDS alone, without Slack. Needs --reason "why".
+
+    WORDS are those of /cancelall: all, a venue, accounts, tags, --symbol, --order, --dry-run.
+    Exit status: 0 all FLAT, 1 orders rest, 2 unverified or not sent, 78 nothing was done.
+    """
+    from bot import config as configs
+    from bot import pull as pulls
+    from bot import telemetry
+    from bot.domain.limits import Limits
+
+    telemetry.harden()
+    found = configs.load_console(config)
+    if state is not None:
+        found = configs.with_state(found, state)
+    with pulls.log(found) as stream:
+        telemetry.configure(stream)
+        sys.exit(asyncio.run(pulls.pull(found, words, _say, limits=Limits())))
+
+
+def _say(words: str) -> None:
+    """Print a line; a terminal that went away must not stop what is printed about."""
+    with contextlib.suppress(OSError):
+        click.echo(words)
 
 
 @cancelall.group()

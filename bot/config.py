@@ -76,6 +76,12 @@ def load_console(path: Path, environment: Mapping[str, str] | None = None) -> Co
     return _load(path, environment)[0]
 
 
+def with_state(config: Config, folder: Path) -> Config:
+    """Keep state in another folder than the file says."""
+    state = config.file.state.model_copy(update={"dir": folder.absolute()})
+    return replace(config, file=config.file.model_copy(update={"state": state}))
+
+
 def _load(path: Path, environment: Mapping[str, str] | None) -> tuple[Config, Grounds]:
     file = _read(path)
     folder = path.parent

@@ -59,7 +59,7 @@ async def test_port_in_use_is_one_plain_error(tmp_path: Path):
         why = await refusal(product, lambda text: text.replace("port = 0", f"port = {port}"))
     assert why == (
         f"Cannot listen on 127.0.0.1 port {port}: Address already in use. "
-        "Check host and port under [slack], and that no other process listens there."
+        "Check host and port under [web], and that no other process listens there."
     )
 
 
@@ -134,17 +134,16 @@ async def test_policy_without_the_workspace_of_the_bot_is_one_plain_error(tmp_pa
         (
             '\nkey = "venues/bybit-mm"\n',
             (
-                "Account bybit-mm: key names nothing in keys.sealed. "
-                "Seal it, or mend the name. "
-                "Did you mean venues/bybit-mm or venues/bybit-mm-ro or venues/bybit-opt?"
+                "Account bybit-mm: key: no secret at venues/bybit-nm in keys.sealed. "
+                "Seal it: cancelall keys seal venues/bybit-nm. Did you mean venues/bybit-mm?"
             ),
         ),
         (
             'read_key = "venues/bybit-mm-ro"\n',
             (
-                "Account bybit-mm: read_key names nothing in keys.sealed. "
-                "Seal it, or mend the name. "
-                "Did you mean venues/bybit-mm-ro or venues/bybit-arb-ro or venues/bybit-mm?"
+                "Account bybit-mm: read_key: no secret at venues/bybit-nm-ro in keys.sealed. "
+                "Seal it: cancelall keys seal venues/bybit-nm-ro. "
+                "Did you mean venues/bybit-mm-ro?"
             ),
         ),
     ],

@@ -44,11 +44,13 @@ async def close(desk: Desk, click: Click) -> Said:
 
 def _objections(desk: Desk, request: Request, actor: Actor) -> tuple[Reason, ...]:
     """Say why somebody may not close a pull; where nobody need approve, who may ask may close."""
+    puller = request.requester
+    if puller.user_id == actor.user_id or puller.person_id == actor.person_id:
+        text = f"{actor.name} pulled this: somebody else must close it."
+        return (Reason(code="puller", text=text),)
     accounts = [target.for_policy() for target in request.plan.targets]
     rules = [rule for account in accounts for rule in evaluate.matching(desk.policy, account)]
-    puller = request.requester
-    is_puller = puller.user_id == actor.user_id or puller.person_id == actor.person_id
-    if is_puller or any(rule.approve for rule in rules):
+    if any(rule.approve for rule in rules):
         return evaluate.may_answer(desk.policy, actor, accounts, puller)
     return tuple(
         reason for account in accounts for reason in evaluate.may_ask(desk.policy, actor, account)

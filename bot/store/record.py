@@ -157,10 +157,15 @@ def _begin(folder: Path, header: Header) -> int:
             _check_pace(folder, header)
             return _write(folder / f"{header.request.id}{HEADER}", header)
     except OSError as error:
-        raise ConfigError(
-            user_message=f"No record of this pull can be written to {folder}: {error.strerror}.",
-            remedy="Name a folder that can: --state FOLDER.",
-        ) from None
+        raise refusal(folder, error) from None
+
+
+def refusal(folder: Path, error: OSError) -> ConfigError:
+    """Say that a folder takes no record of a pull, and what to do."""
+    return ConfigError(
+        user_message=f"No record of a pull can be written to {folder}: {error.strerror}.",
+        remedy="Name a folder that takes one: --state FOLDER.",
+    )
 
 
 @contextmanager

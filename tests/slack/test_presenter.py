@@ -11,7 +11,6 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.app import SystemClock
 from bot.background import supervise
 from bot.domain.event import Event
 from bot.domain.message import Place, Sent
@@ -27,6 +26,7 @@ from bot.sandbox.world import ALICE, INCIDENT, desk
 from bot.slack import blocks, connection
 from bot.slack.presenter import Presenter
 from bot.slack.surroundings import Surroundings
+from bot.wiring import SystemClock
 from policies.model import Decision, Verdict, Vote
 from tests.fakes import desk as desks
 from tests.fakes import run
