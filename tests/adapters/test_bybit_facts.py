@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from adapters.contract import (
     VenueReplyInvalid,
     VenueThrottled,
 )
-from bot.sandbox.venues.bybit import PERMISSIONS, Key
+from bot.sandbox.venues.bybit import PERMISSIONS, Key, SimulatedBybit
 from bot.sandbox.venues.faults import Wrong
 from tests.adapters.conformance.bench import Bench, play
 from tests.adapters.conformance.subjects import BYBIT
@@ -24,15 +25,21 @@ from tests.adapters.conformance.subjects import BYBIT
 MEMBERS = "/v5/user/query-sub-members"
 BOUND = Key(uid="1001", secret="kit-secret-1", ips=("10.0.0.1",))
 """As a key there should be."""
-MASTER = replace(BOUND, permissions=PERMISSIONS | {"Wallet": ["SubMemberTransferList"]})
+MASTER = replace(BOUND, permissions={**PERMISSIONS, "Wallet": ["SubMemberTransferList"]})
+
+
+def simulated(bench: Bench) -> SimulatedBybit:
+    """Return the venue that is simulated, as what it is."""
+    assert isinstance(bench.simulated, SimulatedBybit)
+    return bench.simulated
 
 
 def inspected(key: Key, **members: tuple[str, ...]) -> KeyFacts:
     """Inspect a key of account 1001."""
 
     async def act(bench: Bench) -> KeyFacts:
-        bench.simulated.keys["KITKEY0001"] = key
-        bench.simulated.members |= members
+        simulated(bench).keys["KITKEY0001"] = key
+        simulated(bench).members |= members
         return await bench.adapter().inspect()
 
     return play(BYBIT, act)
@@ -63,7 +70,7 @@ def test_a_key_of_another_account_names_that_account():
 
 
 def test_a_key_that_may_withdraw_is_named():
-    facts = inspected(replace(BOUND, permissions=PERMISSIONS | {"Wallet": ["Withdraw"]}))
+    facts = inspected(replace(BOUND, permissions={**PERMISSIONS, "Wallet": ["Withdraw"]}))
     assert facts.can_withdraw is True
     assert "the key may withdraw: replace it by one that may only trade" in facts.warnings
 
@@ -75,7 +82,7 @@ def test_a_read_only_key_cannot_cancel():
 
 def test_a_key_that_is_bound_to_another_address_is_refused():
     async def act(bench: Bench) -> None:
-        bench.simulated.keys["KITKEY0001"] = replace(BOUND, ips=("192.0.2.1",))
+        simulated(bench).keys["KITKEY0001"] = replace(BOUND, ips=("192.0.2.1",))
         with pytest.raises(VenueAuthRefused) as caught:
             await bench.adapter().inspect()
         assert caught.value.venue_code == "10010"
@@ -95,7 +102,7 @@ def test_a_master_key_that_may_is_told_the_sub_accounts():
 )
 def test_a_key_that_may_not_list_sub_accounts_does_not_ask(key: Key):
     async def act(bench: Bench) -> KeyFacts:
-        bench.simulated.keys["KITKEY0001"] = key
+        simulated(bench).keys["KITKEY0001"] = key
         facts = await bench.adapter().inspect()
         assert [seen.path for seen in bench.simulated.log[-1:]] == ["/v5/user/query-api"]
         return facts
@@ -107,7 +114,7 @@ def test_a_key_that_may_not_list_sub_accounts_does_not_ask(key: Key):
 
 def test_a_list_of_sub_accounts_that_is_denied_is_not_told():
     async def act(bench: Bench) -> KeyFacts:
-        bench.simulated.keys["KITKEY0001"] = MASTER
+        simulated(bench).keys["KITKEY0001"] = MASTER
         bench.fail(Wrong.LACKS_PERMISSION, MEMBERS)
         return await bench.adapter().inspect()
 
@@ -124,7 +131,7 @@ def test_a_list_of_sub_accounts_that_is_denied_is_not_told():
 )
 def test_a_list_of_sub_accounts_that_fails_is_no_empty_one(wrong: Wrong, kind: type):
     async def act(bench: Bench) -> None:
-        bench.simulated.keys["KITKEY0001"] = MASTER
+        simulated(bench).keys["KITKEY0001"] = MASTER
         bench.fail(wrong, MEMBERS)
         with pytest.raises(kind):
             await bench.adapter().inspect()
@@ -137,7 +144,7 @@ def test_a_list_of_sub_accounts_that_fails_is_no_empty_one(wrong: Wrong, kind: t
 )
 def test_what_is_no_list_of_sub_accounts_is_refused(result: object):
     async def act(bench: Bench) -> None:
-        bench.simulated.keys["KITKEY0001"] = MASTER
+        simulated(bench).keys["KITKEY0001"] = MASTER
         bench.doctor(MEMBERS, lambda answer: answer | {"result": result})
         with pytest.raises(VenueReplyInvalid, match="sub-accounts"):
             await bench.adapter().inspect()
@@ -149,7 +156,7 @@ def test_a_list_of_ten_thousand_may_not_be_all():
     rows = [{"uid": str(number)} for number in range(10_000)]
 
     async def act(bench: Bench) -> KeyFacts:
-        bench.simulated.keys["KITKEY0001"] = MASTER
+        simulated(bench).keys["KITKEY0001"] = MASTER
         bench.doctor(MEMBERS, lambda answer: answer | {"result": {"subMembers": rows}})
         return await bench.adapter().inspect()
 
@@ -186,7 +193,8 @@ def test_a_look_tells_how_far_the_clocks_are_apart(ahead_s: float, tolerated_s: 
 
 def test_a_look_while_we_are_shut_out_says_so_and_does_not_knock():
     async def act(bench: Bench) -> None:
-        bench.venue.link.shut(bench.carrier.now().replace(hour=4))
+        venue: Any = bench.venue
+        venue.link.shut(bench.carrier.now().replace(hour=4))
         with pytest.raises(VenueBanned):
             await bench.venue.look()
         assert bench.carrier.calls == []

@@ -16,6 +16,7 @@ from adapters.contract import (
     VenueRefused,
     VenueReplyInvalid,
 )
+from bot.sandbox.venues.coinapi import SimulatedCoinapi
 from bot.sandbox.venues.exchange import Answer, Request
 from tests.adapters.conformance.bench import Bench, play
 from tests.adapters.conformance.subjects import COINAPI
@@ -27,11 +28,17 @@ UNSEEN = (
 )
 
 
+def simulated(bench: Bench) -> SimulatedCoinapi:
+    """Return the venue that is simulated, as what it is."""
+    assert isinstance(bench.simulated, SimulatedCoinapi)
+    return bench.simulated
+
+
 def answering(bench: Bench, *, status: int = 401, date: str = "", body: bytes = b"") -> None:
     """Have every call answered alike."""
     headers = {"Date": date} if date else {}
 
-    def answer(_: Request, __: float) -> Answer:
+    def answer(request: Request, now: float) -> Answer:
         return Answer(status=status, body=body, headers=headers)
 
     bench.simulated.answer = answer  # type: ignore[method-assign]
@@ -57,7 +64,7 @@ def test_the_management_api_is_never_asked():
         await bench.adapter().inspect()
         await bench.venue.look()
         assert [call for _, call in bench.carrier.calls] == ["GET /v1/orders", "GET /v1/orders"]
-        assert bench.simulated.management_calls == 0
+        assert simulated(bench).management_calls == 0
 
     play(COINAPI, act)
 
@@ -123,7 +130,7 @@ def test_a_look_sends_no_key():
 
 def test_a_gateway_that_asks_for_no_key_is_named():
     async def act(bench: Bench) -> tuple[str, ...]:
-        bench.simulated.is_self_hosted = True
+        simulated(bench).is_self_hosted = True
         return (await bench.venue.look()).warnings
 
     assert play(COINAPI, act) == (OPEN_DOOR,)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -25,6 +26,7 @@ from adapters.pacifica_facts import (
 )
 from bot.sandbox.venues.exchange import Answer, Request
 from bot.sandbox.venues.faults import Wrong
+from bot.sandbox.venues.pacifica import SimulatedPacifica
 from tests.adapters.conformance.bench import Bench, play
 from tests.adapters.conformance.subjects import PACIFICA, _pair
 
@@ -39,9 +41,15 @@ UNSHOWN = (
 )
 
 
-def choose(bench: Bench, **conflicts: object) -> None:
+def simulated(bench: Bench) -> SimulatedPacifica:
+    """Return the venue that is simulated, as what it is."""
+    assert isinstance(bench.simulated, SimulatedPacifica)
+    return bench.simulated
+
+
+def choose(bench: Bench, **conflicts: Any) -> None:
     """Let another source be right."""
-    bench.simulated.conflicts = dataclasses.replace(bench.simulated.conflicts, **conflicts)
+    simulated(bench).conflicts = dataclasses.replace(simulated(bench).conflicts, **conflicts)
 
 
 def own(key: str = MAIN_KEY) -> dict[str, object]:
@@ -163,7 +171,7 @@ def test_an_account_that_is_not_there_is_told():
 def test_a_document_without_the_account_does_not_make_it_the_keys():
     async def act(bench: Bench) -> tuple[str, ...]:
         choose(bench, agents_may_list=True)
-        secret = PACIFICA.secret | {"accounts": [SUB]}
+        secret = {**PACIFICA.secret, "accounts": [SUB]}
         return (await bench.adapter(secret).inspect()).accounts
 
     assert play(PACIFICA, act) == (SUB,)

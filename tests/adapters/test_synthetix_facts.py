@@ -11,6 +11,7 @@ import pytest
 from adapters.contract import KeyFacts, VenueAuthRefused, VenueOutcomeUnknown, VenueReplyInvalid
 from adapters.synthetix_facts import LINGERS, MAY_DELEGATE, NO_SIBLINGS, OWNER
 from bot.sandbox.venues.faults import Wrong
+from bot.sandbox.venues.synthetix import SimulatedSynthetix
 from bot.sandbox.venues.synthetix_accounts import Account, Delegate
 from tests.adapters.conformance.bench import Bench, play
 from tests.adapters.conformance.subjects import SYNTHETIX, _wallet
@@ -26,14 +27,20 @@ IDS, DELEGATES = "/v1/info/getSubAccountIds", "/v1/trade/getDelegatedSigners"
 SIBLINGS = "/v1/trade/getSubAccounts"
 
 
+def simulated(bench: Bench) -> SimulatedSynthetix:
+    """Return the venue that is simulated, as what it is."""
+    assert isinstance(bench.simulated, SimulatedSynthetix)
+    return bench.simulated
+
+
 def delegate(bench: Bench, **more: Any) -> None:
     """Give the kit's signer another delegation to its subaccount."""
-    bench.simulated.add_delegate(MINE, DELEGATE, Delegate(**more))
+    simulated(bench).add_delegate(MINE, DELEGATE, Delegate(**more))
 
 
 def test_a_delegate_as_it_should_be_is_told_of_all_its_owner_has():
     async def act(bench: Bench) -> KeyFacts:
-        bench.simulated.add_account(Account(uid=UNLISTED, owner=OWNER_ADDRESS))
+        simulated(bench).add_account(Account(uid=UNLISTED, owner=OWNER_ADDRESS))
         return await bench.adapter().inspect()
 
     assert play(SYNTHETIX, act) == KeyFacts(
@@ -120,7 +127,7 @@ def test_a_key_of_nobodys_is_refused_by_the_venue():
 def test_a_delegation_that_was_removed_is_none_though_it_lingers():
     async def act(bench: Bench) -> KeyFacts:
         await bench.adapter().open_orders(bench.scope, pages_max=1)  # Now the venue remembers it.
-        bench.simulated.remove_delegate(MINE, DELEGATE)
+        simulated(bench).remove_delegate(MINE, DELEGATE)
         return await bench.adapter().inspect()
 
     facts = play(SYNTHETIX, act)
@@ -136,7 +143,7 @@ def test_a_manager_is_let_act_though_it_is_no_delegate():
 
     async def act(bench: Bench) -> KeyFacts:
         await bench.adapter().open_orders(bench.scope, pages_max=1)
-        bench.simulated.remove_delegate(MINE, DELEGATE)
+        simulated(bench).remove_delegate(MINE, DELEGATE)
         bench.doctor(IDS, edit)
         return await bench.adapter().inspect()
 
@@ -146,7 +153,7 @@ def test_a_manager_is_let_act_though_it_is_no_delegate():
 
 def test_an_account_that_the_document_does_not_name_is_not_the_keys():
     async def act(bench: Bench) -> tuple[str, ...]:
-        secret = SYNTHETIX.secret | {"accounts": [UIDS[1]]}
+        secret = {**SYNTHETIX.secret, "accounts": [UIDS[1]]}
         return (await bench.adapter(secret).inspect()).accounts
 
     assert play(SYNTHETIX, act) == (UIDS[1],)
@@ -207,7 +214,7 @@ def test_a_list_that_is_not_as_documented_is_refused(path: str, response: object
 def test_asking_burns_no_nonce():
     async def act(bench: Bench) -> None:
         await bench.adapter().inspect()
-        assert bench.simulated.registry.nonces == {}
+        assert simulated(bench).registry.nonces == {}
 
     play(SYNTHETIX, act)
 

@@ -11,7 +11,7 @@ import pytest
 from pybit.unified_trading import HTTP
 
 from bot.sandbox.venues import server
-from bot.sandbox.venues.bybit import Key, SimulatedBybit
+from bot.sandbox.venues.bybit import PERMISSIONS, Key, SimulatedBybit
 from bot.sandbox.venues.bybit_kinds import KINDS
 
 UID = "1001"
@@ -104,6 +104,43 @@ async def test_pybit_learns_whose_key_it_is():
     async with serving() as (_, url):
         reply = await asyncio.to_thread(pybit_at(url).get_api_key_information)
         assert reply["result"]["userID"] == 1001
+
+
+TRANSFER = {**PERMISSIONS, "Wallet": ["SubMemberTransferList"]}
+
+
+async def test_pybit_lists_the_sub_accounts_of_a_master_account():
+    async with serving() as (venue, url):
+        venue.add_key("K", Key(uid=UID, secret="s", permissions=TRANSFER))
+        venue.members[UID] = ("2001", "2002")
+        reply = await asyncio.to_thread(pybit_at(url).get_sub_uid_list)
+        assert [row["uid"] for row in reply["result"]["subMembers"]] == ["2001", "2002"]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        Key(uid=UID, secret="s"),
+        Key(uid=UID, secret="s", permissions=TRANSFER, master="1000"),
+    ],
+    ids=["may not transfer", "is of a sub-account"],
+)
+async def test_pybit_is_refused_the_sub_accounts(key: Key):
+    async with serving() as (venue, url):
+        venue.add_key("K", key)
+        with pytest.raises(pybit.exceptions.InvalidRequestError, match="10005"):
+            await asyncio.to_thread(pybit_at(url).get_sub_uid_list)
+
+
+async def test_pybit_learns_what_kind_of_account_it_is():
+    async with serving() as (venue, url):
+        expires = "2026-12-04T03:00:00Z"
+        key = Key(uid=UID, secret="s", expires=expires, master="1000", is_unified=False)
+        venue.add_key("K", key)
+        reply = await asyncio.to_thread(pybit_at(url).get_api_key_information)
+        found = reply["result"]
+        assert (found["isMaster"], found["parentUid"], found["uta"]) == (False, "1000", 0)
+        assert found["expiredAt"] == expires
 
 
 async def test_pybit_with_the_wrong_secret_is_refused():

@@ -35,6 +35,14 @@ def test_a_key_that_is_missing_or_unknown_is_refused_and_cancels_nothing(api_key
     assert [seen.is_signed for seen in ours.venue.log] == [False]
 
 
+def test_a_gateway_of_ones_own_asks_for_no_key():
+    ours = caller()
+    ours.place("limit", "a")
+    ours.api_key = ""
+    ours.venue.is_self_hosted = True
+    assert ours.cancel_all().status == 200
+
+
 @pytest.mark.parametrize(
     ("is_empty", "body"), [(False, b'{"error": "Invalid API key"}'), (True, b"")]
 )

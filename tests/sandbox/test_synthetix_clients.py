@@ -16,9 +16,12 @@ from synthetix.rest.api import ClientError
 from bot.sandbox.venues import server
 from bot.sandbox.venues.book import Order
 from bot.sandbox.venues.synthetix import SimulatedSynthetix
+from bot.sandbox.venues.synthetix_accounts import Account
 from bot.sandbox.venues.synthetix_shapes import Unit
 from tests.sandbox.synthetix_caller import (
+    DELEGATE,
     DELEGATE_KEY,
+    OWNER,
     OWNER_KEY,
     STRANGER,
     STRANGER_KEY,
@@ -84,6 +87,17 @@ async def test_the_sdk_finds_the_subaccount_of_its_owner_and_not_that_of_a_deleg
         delegate = await asyncio.to_thread(client, url, DELEGATE_KEY, None)
     assert owner.subaccount_id == 1_867_542_890_123_456_789
     assert delegate.subaccount_id is None
+
+
+@pytest.mark.parametrize("key", [OWNER_KEY, DELEGATE_KEY])
+async def test_the_sdk_lists_all_subaccounts_of_the_owner_to_its_delegates_too(key: str):
+    venue = caller().venue
+    venue.add_account(Account(uid="1867542890123456999", owner=OWNER))
+    async with server.serve(venue) as url:
+        found = await asyncio.to_thread(client(url, key).get_sub_accounts)
+    rows = {row["subAccountId"]: row["delegatedSigners"] for row in found["subAccounts"]}
+    assert list(rows) == [UID, "1867542890123456999"]
+    assert [row["walletAddress"] for row in rows[UID]] == [DELEGATE]
 
 
 async def test_the_sdk_with_a_strangers_key_is_told_its_own_address():
