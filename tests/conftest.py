@@ -16,13 +16,16 @@ import pytest
 pytest_plugins = ("tests.canary",)
 
 FOREIGN = ("CANCELALL_", "SLACK_", "VAULT_")
+KEPT = frozenset({"VAULT_TEST_ADDR", "VAULT_TEST_TOKEN"})
+"""A real Vault or OpenBao on loopback, which the tests of `tests/keys` then ask as well."""
 PROXIES = ("ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Take away what would make this machine's result differ from another's."""
     for name in list(os.environ):
-        if name.startswith(FOREIGN) or name.upper() in PROXIES:
+        is_foreign = name.startswith(FOREIGN) and name not in KEPT
+        if is_foreign or name.upper() in PROXIES:
             del os.environ[name]
     os.environ["TZ"] = "UTC"
     hypothesis.settings.register_profile(
