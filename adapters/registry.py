@@ -67,6 +67,8 @@ class VenueKind:
     """Two accounts cannot share a key."""
     uid_means: str
     """The same in words, and where the venue shows it."""
+    key_should_be: str
+    """What to store as the key of an account there, in words: the weakest that can cancel."""
 
 
 VENUES: Mapping[str, VenueKind] = {
@@ -78,6 +80,8 @@ VENUES: Mapping[str, VenueKind] = {
         is_key_of_one_account=True,
         uid=re.compile(r"[0-9]{1,20}"),
         uid_means="its digits, as Bybit shows them as UID on the account's page",
+        key_should_be="an API key of that very account that may trade and nothing else, bound to "
+        "the addresses of this machine",
     ),
     "coinapi": VenueKind(
         connect=coinapi.connect,
@@ -87,6 +91,7 @@ VENUES: Mapping[str, VenueKind] = {
         is_key_of_one_account=False,
         uid=coinapi.UID,
         uid_means="the whole exchange_id as CoinAPI has it, with its tag: KRAKEN/JOHN",
+        key_should_be="a CoinAPI key that nothing else uses; none is weaker than another",
     ),
     "pacifica": VenueKind(
         connect=pacifica.connect,
@@ -96,6 +101,8 @@ VENUES: Mapping[str, VenueKind] = {
         is_key_of_one_account=False,
         uid=re.compile(r"[1-9A-HJ-NP-Za-km-z]{32,44}"),
         uid_means="its address in base58, as the wallet shows it; a subaccount has one of its own",
+        key_should_be="an agent key bound to each of its accounts, which may call from the "
+        "addresses of this machine alone; it may withdraw all the same",
     ),
     "synthetix": VenueKind(
         connect=synthetix.connect,
@@ -105,6 +112,7 @@ VENUES: Mapping[str, VenueKind] = {
         is_key_of_one_account=False,
         uid=synthetix.UID,
         uid_means="the id of the subaccount, its digits as getSubAccountIds lists them",
+        key_should_be="a delegated signer with permission session that nothing else signs with",
     ),
 }
 

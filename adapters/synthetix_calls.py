@@ -1,8 +1,8 @@
 """One call to Synthetix: paced, signed, sent, judged.
 
 Owns what every call has in common: tokens, nonce, signature, the venue's clock, and what an answer
-teaches about each. Never decides what to ask. The one call that may leave twice is a page of orders
-whose size is refused: it is asked for once more in the size that is documented.
+teaches about each. Never decides what to ask. What may leave twice is a page of orders whose size
+is refused, once more in the size that is documented, and `ask()`, which is no part of a run.
 
 The clock costs no call: every answer carries the venue's time, which is believed where it is off by
 more than it can be wrong, and two answers in a row agree: nonces that ran ahead stay ahead.
@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from adapters import synthetix_lists as lists
 from adapters import synthetix_replies as replies
@@ -94,12 +94,19 @@ class Caller:
         return await self._call(ask, Priority.CANCEL)
 
     async def ask(self, ask: Ask) -> Told:
-        """Read something else of the subaccount, behind everything else.
+        """Read something else of the subaccount, behind everything else and never in a run.
+
+        Servers of before 2026 want a nonce even for that, and are then asked once more, with one.
 
         Raises:
             VenueError: Synthetix did not answer with it.
         """
-        return _needed(ask, await self._call(ask, Priority.OTHER))
+        if not self.lessons.reads_with_nonce:
+            try:
+                return _needed(ask, await self._call(ask, Priority.OTHER))
+            except NonceMissing:
+                logger.info("nonce.wanted", extra={"venue": "synthetix", "call": ask.name})
+        return _needed(ask, await self._call(replace(ask, has_nonce=True), Priority.OTHER))
 
     async def page(self, offset: int, priority: Priority) -> tuple[OpenOrder, ...]:
         """Read a page of open orders.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from adapters.contract import KeyFacts, VenueAuthRefused, VenueOutcomeUnknown, VenueReplyInvalid
 from adapters.synthetix_facts import LINGERS, MAY_DELEGATE, NO_SIBLINGS, OWNER
+from bot.sandbox.venues.exchange import Answer, Request
 from bot.sandbox.venues.faults import Wrong
 from bot.sandbox.venues.synthetix import SimulatedSynthetix
 from bot.sandbox.venues.synthetix_accounts import Account, Delegate
@@ -217,6 +219,25 @@ def test_asking_burns_no_nonce():
         assert simulated(bench).registry.nonces == {}
 
     play(SYNTHETIX, act)
+
+
+def test_an_older_server_is_asked_once_more_with_a_nonce():
+    said = {"code": "MISSING_REQUIRED_FIELD", "message": "nonce is required for this operation"}
+    refusal = Answer(status=400, body=json.dumps({"status": "error", "error": said}).encode())
+
+    async def act(bench: Bench) -> KeyFacts:
+        honest = bench.simulated.answer
+
+        def answered(request: Request, now: float) -> Answer:
+            is_plain = request.path == "/v1/trade" and b'"nonce"' not in request.body
+            return refusal if is_plain else honest(request, now)
+
+        bench.simulated.answer = answered  # type: ignore[method-assign]
+        facts = await bench.adapter().inspect()
+        assert len(bench.carrier.calls) == 4  # The third question knows already.
+        return facts
+
+    assert play(SYNTHETIX, act).accounts == UIDS
 
 
 def test_a_look_tells_how_far_the_clocks_are_apart():
