@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from adapters.contract import KeyFacts, VenueAuthRefused, VenueOutcomeUnknown, VenueReplyInvalid
+from adapters.contract import KeyFacts, VenueAuthRefused, VenueRefused, VenueReplyInvalid
 from adapters.synthetix_facts import LINGERS, MAY_DELEGATE, NO_SIBLINGS, OWNER
 from bot.sandbox.venues.exchange import Answer, Request
 from bot.sandbox.venues.faults import Wrong
@@ -179,13 +179,29 @@ def test_siblings_that_are_not_told_are_said_to_be_untold():
     assert (facts.subaccounts, facts.warnings) == (UIDS, (NO_SIBLINGS,))
 
 
-def test_siblings_that_could_not_be_asked_for_are_no_siblings_untold():
+def test_siblings_that_a_firewall_keeps_from_us_are_asked_for_another_time():
     async def act(bench: Bench) -> None:
-        bench.fail(Wrong.SERVER, SIBLINGS)
-        with pytest.raises(VenueOutcomeUnknown):
+        honest = bench.simulated.answer
+
+        def answered(request: Request, now: float) -> Answer:
+            is_meant = b"getSubAccounts" in request.body
+            return Answer(status=403, body=b"") if is_meant else honest(request, now)
+
+        bench.simulated.answer = answered  # type: ignore[method-assign]
+        with pytest.raises(VenueRefused, match="stopped on its way"):
             await bench.adapter().inspect()
 
     play(SYNTHETIX, act)
+
+
+def test_the_delegation_of_another_signer_is_not_ours():
+    async def act(bench: Bench) -> KeyFacts:
+        other = Delegate(permission="delegate", expires_at=1_796_353_200.0)
+        simulated(bench).add_delegate(MINE, OWNER_ADDRESS, other)
+        return await bench.adapter().inspect()
+
+    facts = play(SYNTHETIX, act)
+    assert (facts.expires, facts.warnings) == (None, ())
 
 
 @pytest.mark.parametrize(

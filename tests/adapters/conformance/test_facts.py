@@ -97,6 +97,19 @@ def test_a_look_that_fails_says_how(subject: Subject, wrong: Wrong, kinds):
     play(subject, act)
 
 
+@pytest.mark.parametrize("name", ["bybit", "pacifica", "synthetix"])
+def test_a_look_at_something_else_is_none(name: str):
+    """It answers in the venue's own envelope, and yet not what was asked."""
+
+    async def act(bench: Bench) -> None:
+        told = {"retCode": 0, "success": True, "status": "ok", "data": {}, "result": {}}
+        bench.doctor(bench.subject.looks_at, lambda _: told | {"response": {}})
+        with pytest.raises(VenueReplyInvalid):
+            await bench.venue.look()
+
+    play(SUBJECTS[name], act)
+
+
 @every_venue
 def test_a_venue_that_cannot_be_reached_is_neither_seen_nor_asked(subject: Subject):
     async def act(bench: Bench) -> None:
@@ -193,7 +206,8 @@ class Watched(Gate):
 
 
 @every_venue
-def test_both_wait_behind_every_run(subject: Subject):
+@pytest.mark.parametrize("purpose", list(Purpose))
+def test_both_wait_behind_every_run(subject: Subject, purpose: Purpose):
     async def main() -> list[Priority]:
         kind = registry.venues()[subject.name]
         carrier = PureCarrier(subject.simulate(seed=0, has_limits=False))
@@ -205,7 +219,7 @@ def test_both_wait_behind_every_run(subject: Subject):
             gate.passed.clear()
             signer = venue.signer(SecretStr(document(subject.secret)))
             await venue.look()
-            await venue.adapter(signer, uid=subject.uid, purpose=Purpose.LOOK).inspect()
+            await venue.adapter(signer, uid=subject.uid, purpose=purpose).inspect()
             return gate.passed
 
     passed = clocks.run(main())
