@@ -1,6 +1,7 @@
 """The composition root: joins every part, and lets go in order.
 
-Owns start and stop. Parts get what they need by argument; nothing here decides.
+Owns start and stop, and who is asked whether all of it works. Parts get what they need by argument;
+nothing here decides.
 """
 
 from __future__ import annotations
@@ -12,37 +13,37 @@ import secrets
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 
-from slack_sdk.web.async_client import AsyncWebClient
-
-from adapters import link as links
-from bot import web, wiring
-from bot.background import Background, background
+from bot import front, health, telemetry, web, wiring
+from bot.background import background
 from bot.config import Config
 from bot.domain.errors import BotError, ConfigError
+from bot.domain.event import Event
 from bot.domain.limits import Limits
 from bot.domain.request import RequestState
-from bot.flow import decide, execute, tick
+from bot.flow import execute, tick
 from bot.flow.desk import Desk
 from bot.flow.execute import Runner
 from bot.flow.job import Means
-from bot.flow.ports import Clock, KeySource, StoreDown
-from bot.flow.preview import Previewer
-from bot.slack import answers, connection, listeners
-from bot.slack.connection import Identity
+from bot.flow.ports import Consoles, KeySource, StoreDown
+from bot.front import Door, Parts
+from bot.health import Beat, Readiness
+from bot.metrics import Metrics, Sources
+from bot.slack import connection
 from bot.slack.identity import SlackPeople
-from bot.slack.listeners import Counter
-from bot.slack.presenter import Presenter
-from bot.slack.surroundings import Surroundings
 from bot.store import engine, pulls
 from bot.store.engine import Store
 from bot.store.events import Trail
-from bot.store.pulls import Consoles
-from bot.wiring import OpenVenues, SystemClock
+from bot.web import Views
+from bot.wiring import SystemClock
 
 logger = logging.getLogger(__name__)
+
+STOCK_S = 5.0
+"""Between two counts of what is open, for the metrics."""
+TICK_LATE_S = 5.0
+"""Without a tick for so long, nothing expires and no run is taken up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,23 +55,6 @@ class Serving:
     desk: Desk
     trail: Trail
     """What happened, chained."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """What was opened at start."""
-
-    config: Config
-    clock: Clock
-    limits: Limits
-    store: Store
-    keys: KeySource
-    client: AsyncWebClient
-    venues: OpenVenues
-    background: Background
-    consoles: Consoles
-    changed: set[str] = field(default_factory=set)
-    """Requests that changed before we had met Slack."""
 
 
 @asynccontextmanager
@@ -86,16 +70,22 @@ async def serving(config: Config, *, limits: Limits | None = None) -> AsyncItera
     """
     assert config.slack is not None, "only a console does without"
     clock, limits = SystemClock(), limits or Limits()
+    metrics = Metrics(account.venue for account in config.accounts)
+
+    def seen(event: Event) -> None:
+        telemetry.read(event)
+        metrics.read(event)
+
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
-        store = await enter(engine.open_store(config.file.store.url))
+        store = await enter(engine.open_store(config.file.store.url, seen=seen))
         keys = await enter(wiring.open_keys(config))
         token = config.slack.bot_token.get_secret_value()
-        client = await enter(connection.open_client(token, _api_url(config)))
+        client = await enter(connection.open_client(token, front.api_url(config)))
         venues = await enter(wiring.open_venues(config))
         owner = secrets.token_hex(8)
         stack.push_async_callback(_let_go, store, owner)  # Runs once the runner has let go.
-        consoles = Consoles(config.file.state.dir / pulls.FOLDER, store.pulls)
+        consoles = pulls.Consoles(config.file.state.dir / pulls.FOLDER, store.pulls)
         stack.callback(consoles.close)
         means = Means(journal=store.journal, keys=keys, venues=venues, clock=clock, limits=limits)
         runner = await enter(execute.open_runner(means))
@@ -109,15 +99,15 @@ async def serving(config: Config, *, limits: Limits | None = None) -> AsyncItera
             client=client,
             venues=venues,
             background=beside,
-            consoles=consoles,
         )
-        people = _people(parts)
-        desk = _desk(parts, people, runner, owner)
-        beside.spawn("tick", lambda: tick.tick(desk), again_s=limits.tick_s)
+        people, door = front.people(parts), Door(client=client)
+        desk = _desk(parts, people, runner, consoles, owner)
+        views = _watched(parts, desk, door, metrics)
         logger.info("runs.watched", extra={"accounts": len(config.accounts)})
         try:
+            url = await enter(_web(config, door, views))
             await _check_keys(config, keys)
-            url = await enter(_at_slack(parts, people, desk))
+            await enter(front.opened(parts, people, desk, door))
         except ConfigError as error:
             logger.warning("start.refused", extra={"why": error.user_message})
             await _runs_ended(parts)  # Whoever took our token or a key away stops no run by it.
@@ -126,48 +116,50 @@ async def serving(config: Config, *, limits: Limits | None = None) -> AsyncItera
         yield Serving(url=url, desk=desk, trail=store.trail)
 
 
-@asynccontextmanager
-async def _at_slack(parts: Parts, people: SlackPeople, desk: Desk) -> AsyncIterator[str]:
-    """Meet Slack, however long that takes, and listen to it; yields our base URL."""
-    config, client, spawn = parts.config, parts.client, parts.background.spawn
-    slack_part, where = config.file.slack, config.file.web
-    me = await connection.identify(client)
-    _check_home(config, me)
-    presenter = _presenter(parts, desk, me)
+def _watched(parts: Parts, desk: Desk, door: Door, metrics: Metrics) -> Views:
+    """Start what happens by itself, and what looks whether all of it works."""
+    spawn, store, limits = parts.background.spawn, parts.store, parts.limits
+    beat = Beat("tick", within_s=TICK_LATE_S)
+
+    async def tick_once() -> None:
+        await tick.tick(desk)
+        beat.mark()
+
+    async def keys_trouble() -> str:
+        unreadable = await parts.keys.unreadable(parts.config.file.key_paths)
+        return "; ".join(dict.fromkeys(error.user_message for error in unreadable.values()))
+
+    readiness = Readiness(
+        {
+            "slack": door.trouble,
+            "store": store.pulse.trouble,
+            "keys": keys_trouble,
+            "tick": beat.trouble,
+        }
+    )
+    sources = Sources(
+        parts=readiness.parts,
+        is_behind=lambda: store.journal.is_behind,
+        bans=lambda: desk.bans,
+        now=parts.clock.now,
+    )
+    spawn("tick", tick_once, again_s=limits.tick_s)
+    spawn("readiness", readiness.watch, mend_s=limits.tick_s)
+    spawn("lag", lambda: health.feel_lag(metrics.lagged), mend_s=limits.tick_s)
+    spawn("stock", lambda: metrics.take_stock(store.requests), again_s=STOCK_S)
+    return Views(parts=readiness.parts, metrics=lambda: metrics.text(sources))
+
+
+def _web(config: Config, door: Door, views: Views) -> contextlib.AbstractAsyncContextManager[str]:
+    """Listen before Slack is met: whoever asks whether we live must not wait for Slack."""
     assert config.slack is not None
-    assert config.slack.signing_secret is not None
-    secret = config.slack.signing_secret.get_secret_value()
-    slack = connection.build_app(client, secret, me, str(client.token))
-    counter = _counter(parts, people, desk, presenter, me)
-    listeners.register(slack, counter)
-    async with web.listening(web.build(slack, secret), where.host, where.port) as url:
-        desk.changed = presenter.changed
-        for request_id in parts.changed:
-            presenter.changed(request_id)
-        spawn("heal", presenter.heal, mend_s=parts.limits.tick_s)
-        spawn("counts", lambda: _count(parts, counter), mend_s=parts.limits.tick_s)
-        incident = slack_part.incident_channel
-        spawn("channel", lambda: connection.check_channel(client, incident))
-        yield url
-
-
-async def _count(parts: Parts, counter: Counter) -> None:
-    """Count the orders of requests whose card an earlier process left without counts."""
-    for request in await parts.store.requests.open_requests():
-        if request.state is RequestState.PENDING and request.counts is None:
-            count = partial(answers.count, counter.desk, counter.previewer, request)
-            parts.background.spawn("preview", count)
-
-
-def _api_url(config: Config) -> str:
-    """Check where the bot token goes by the rule that holds for keys: no plain http but to us."""
-    try:
-        return f"{links.one_spelling(config.file.slack.api_url)}/"
-    except ValueError as error:
-        raise ConfigError(
-            user_message=f"slack.api_url: {error}.",
-            remedy="Write https://slack.com/api/, or leave it out.",
-        ) from None
+    secret, where = config.slack.signing_secret, config.file.web
+    if secret is None:
+        app = web.build(views=views)
+    else:
+        deliveries = web.Deliveries(app=lambda: door.app, secret=secret.get_secret_value())
+        app = web.build(deliveries, views=views)
+    return web.listening(app, where.host, where.port)
 
 
 async def _check_keys(config: Config, keys: KeySource) -> None:
@@ -175,7 +167,7 @@ async def _check_keys(config: Config, keys: KeySource) -> None:
 
     A source that does not answer now may do so when it matters: it is told, and not refused.
     """
-    unreadable = await keys.unreadable(wiring.key_paths(config))
+    unreadable = await keys.unreadable(config.file.key_paths)
     for account in config.accounts:
         for what, path in (("key", account.key), ("read_key", account.read_key)):
             error = unreadable.get(path) if path is not None else None
@@ -186,16 +178,6 @@ async def _check_keys(config: Config, keys: KeySource) -> None:
                 )
     for why in dict.fromkeys(error.user_message for error in unreadable.values()):
         logger.warning("keys.unreachable", extra={"why": why})
-
-
-def _check_home(config: Config, me: Identity) -> None:
-    """Refuse a policy to which everybody beside the bot is a stranger."""
-    if me.team_id not in config.policy.workspaces:
-        raise ConfigError(
-            user_message=f"{config.file.policy.name}: workspaces lacks {me.team_id}, "
-            "the bot's own, so everybody there would be refused.",
-            remedy=f'Add "{me.team_id}", or store the bot token of a workspace that is listed.',
-        )
 
 
 async def _runs_ended(parts: Parts) -> None:
@@ -217,17 +199,9 @@ async def _let_go(store: Store, owner: str) -> None:
         logger.warning("store.unreachable", extra={"part": "release"})
 
 
-def _people(parts: Parts) -> SlackPeople:
-    roles = parts.config.policy.roles.values()
-    return SlackPeople(
-        client=parts.client,
-        clock=parts.clock,
-        named=frozenset(user for role in roles for user in role.users),
-        call_s=parts.limits.people_call_s,
-    )
-
-
-def _desk(parts: Parts, people: SlackPeople, runner: Runner, owner: str) -> Desk:
+def _desk(
+    parts: Parts, people: SlackPeople, runner: Runner, consoles: Consoles, owner: str
+) -> Desk:
     config = parts.config
     return Desk(
         store=parts.store.requests,
@@ -242,43 +216,8 @@ def _desk(parts: Parts, people: SlackPeople, runner: Runner, owner: str) -> Desk
         policy_text=config.policy_text,
         owner=owner,
         pulls=parts.store.pulls,
-        consoles=parts.consoles,
+        consoles=consoles,
         changed=parts.changed.add,
-    )
-
-
-def _presenter(parts: Parts, desk: Desk, me: Identity) -> Presenter:
-    around = Surroundings(
-        client=parts.client,
-        shown=parts.store.requests,
-        messages=parts.store.messages,
-        pulls=parts.store.pulls,
-        clock=parts.clock,
-        incident_channel=parts.config.file.slack.incident_channel,
-        workspace_url=me.url,
-        judge=lambda request, votes: decide.judge(desk, request, votes),
-        bans=lambda: desk.bans,
-        pause_s=parts.limits.slack_pause_s,
-    )
-    return Presenter(around, parts.background.spawn)
-
-
-def _counter(
-    parts: Parts, people: SlackPeople, desk: Desk, presenter: Presenter, me: Identity
-) -> Counter:
-    slack = parts.config.file.slack
-    return Counter(
-        desk=desk,
-        people=people,
-        presenter=presenter,
-        previewer=Previewer(
-            keys=parts.keys, venues=parts.venues, clock=parts.clock, limits=parts.limits
-        ),
-        client=parts.client,
-        spawn=parts.background.spawn,
-        team_id=me.team_id,
-        incident_channel=slack.incident_channel,
-        channels=frozenset({slack.incident_channel, *slack.channels}),
     )
 
 

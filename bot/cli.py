@@ -86,6 +86,52 @@ def _say(words: str) -> None:
         click.echo(words)
 
 
+@cancelall.command()
+@CONFIG
+def healthz(config: Path) -> None:
+    """Ask a running bot whether it lives; exit status 0 or 1. For a container's health check."""
+    from bot import config as configs
+    from bot import health
+
+    where = configs.read(config).web
+    sys.exit(0 if health.is_alive(where.host, where.port) else 1)
+
+
+@cancelall.group()
+def slack() -> None:
+    """Set up the Slack app."""
+
+
+@slack.command("manifest")
+@click.option("--http", "url", help="Slack reaches this URL; without it Socket Mode.")
+def print_manifest(url: str | None) -> None:
+    """Print the app's manifest: paste it where Slack creates an app from one."""
+    from bot.slack import manifest
+
+    click.echo(json.dumps(manifest.manifest(url), indent=2))
+
+
+@cancelall.group()
+def vault() -> None:
+    """Set up Vault."""
+
+
+@vault.command("policy")
+@CONFIG
+def print_policy(config: Path) -> None:
+    """Print the least policy that the keys of the config need."""
+    from bot import config as configs
+    from bot.keys import vault_policy
+
+    file = configs.read(config)
+    if file.keys.vault is None:
+        raise ConfigError(
+            user_message=f"{config.name} has no [keys.vault].",
+            remedy='Add it, and source = "vault" under [keys].',
+        )
+    click.echo(vault_policy.hcl(file.keys.vault, file.key_paths), nl=False)
+
+
 @cancelall.group()
 def keys() -> None:
     """Keep keys in a sealed local file."""

@@ -83,7 +83,7 @@ def with_state(config: Config, folder: Path) -> Config:
 
 
 def _load(path: Path, environment: Mapping[str, str] | None) -> tuple[Config, Grounds]:
-    file = _read(path)
+    file = read(path)
     folder = path.parent
     grounds = Grounds(folder=folder, environment=os.environ if environment is None else environment)
     policy_path = folder / file.policy
@@ -121,7 +121,12 @@ def secret(at: SecretAt, name: str) -> SecretStr:
     return config_secrets.read(at, name, Grounds(folder=Path(), environment=os.environ))
 
 
-def _read(path: Path) -> File:
+def read(path: Path) -> File:
+    """Read the file alone: none of the secrets and files that it names need be there.
+
+    Raises:
+        ConfigError: names what is wrong in it, and what to do.
+    """
     text = _text(path, "--config")
     try:
         found = tomllib.loads(text)

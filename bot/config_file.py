@@ -150,3 +150,9 @@ class File(_Strict):
     state: StatePart = StatePart()
     console: ConsolePart = ConsolePart()
     account: tuple[AccountPart, ...] = Field(min_length=1)
+
+    @property
+    def key_paths(self) -> tuple[str, ...]:
+        """Every path at which the file says a key is, sorted, without duplicates."""
+        paths = {path for each in self.account for path in (each.key, each.read_key) if path}
+        return tuple(sorted(paths))

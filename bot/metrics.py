@@ -3,7 +3,7 @@
 Owns their names. Labels are venues, outcomes and kinds out of fixed sets: never an account, a
 person or a request. Never waits: what has to be asked for is asked for beside (`take_stock`).
 
-Source: https://prometheus.io/docs/practices/naming/, read 2026-11-24.
+Source: https://prometheus.io/docs/practices/naming/, read 2026-11-21.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import logging
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from aiohttp import web
@@ -44,17 +44,25 @@ class Views:
     """In Prometheus' text format."""
 
 
-def build(
-    slack: AsyncApp | None, signing_secret: str = "", *, views: Views | None = None
-) -> web.Application:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deliveries:
+    """What takes Slack's deliveries over HTTP."""
+
+    app: Callable[[], AsyncApp | None]
+    """None while Slack has not been met: until then nothing of Slack's is taken."""
+    secret: str = field(repr=False)
+    """Slack signs with it."""
+
+
+def build(deliveries: Deliveries | None = None, *, views: Views | None = None) -> web.Application:
     """Build the application: what it shows, and in HTTP mode `POST /slack/events`."""
     app = web.Application(client_max_size=BODY_BYTES_MAX)
     app.on_response_prepare.append(_never_kept)
     app.router.add_get("/healthz", _on_health)
     if views is not None:
         _show(app, views)
-    if slack is not None:
-        _listen(app, slack, signing_secret)
+    if deliveries is not None:
+        _listen(app, deliveries)
     return app
 
 
@@ -84,9 +92,9 @@ def _show(app: web.Application, views: Views) -> None:
     app.router.add_get("/metrics", on_metrics)
 
 
-def _listen(app: web.Application, slack: AsyncApp, signing_secret: str) -> None:
+def _listen(app: web.Application, deliveries: Deliveries) -> None:
     """Add the route of Slack's deliveries; in Socket Mode nothing of Slack's comes this way."""
-    verifier = SignatureVerifier(signing_secret)
+    verifier = SignatureVerifier(deliveries.secret)
 
     async def on_slack(request: web.Request) -> web.Response:
         try:
@@ -95,6 +103,9 @@ def _listen(app: web.Application, slack: AsyncApp, signing_secret: str) -> None:
             return _refused(HTTPStatus.BAD_REQUEST, type(error).__name__)
         if not _is_slacks(raw, request.headers, verifier):
             return _refused(HTTPStatus.UNAUTHORIZED, "not signed by Slack just now")
+        slack = deliveries.app()
+        if slack is None:
+            return _refused(HTTPStatus.SERVICE_UNAVAILABLE, "Slack has not been met yet")
         try:
             delivery = AsyncBoltRequest(body=raw.decode(), headers=dict(request.headers))
         except UNPARSED as error:

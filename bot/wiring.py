@@ -100,9 +100,3 @@ async def open_keys(config: Config) -> AsyncIterator[KeySource]:
         yield (
             keys if sealed_keys is None else fallback.FallbackKeys(keys, sealed_keys, name="sealed")
         )
-
-
-def key_paths(config: Config) -> tuple[str, ...]:
-    """Return every path at which the config says a key is, sorted, without duplicates."""
-    paths = {path for a in config.accounts for path in (a.key, a.read_key) if path is not None}
-    return tuple(sorted(paths))

@@ -40,7 +40,10 @@ BROAD_EXCEPTS = {
     ("bot/slack/listeners.py", "_guarded"),
     ("bot/store/seen.py", "see"),
 }
-SECRET_SITES = ("adapters/signing.py", "adapters/signing_evm.py", "bot/app.py", "bot/keys/")
+SECRET_SITES = (
+    *("adapters/signing.py", "adapters/signing_evm.py"),
+    *("bot/app.py", "bot/front.py", "bot/keys/"),
+)
 ENVIRONMENT_SITES = ("bot/config.py",)
 # fmt: off
 FORBIDDEN_WORDS = {

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from bot import config as configs
 from bot import demo
 from bot.keys import sealed
+from bot.sandbox import world as worlds
 from bot.sandbox.slack import faults
 from bot.sandbox.slack.records import Draft
 from bot.sandbox.slack.render import pings
@@ -380,9 +381,10 @@ async def test_questions_are_answered_to_whoever_asks(tmp_path: Path):
 
 async def test_secret_of_another_environment_is_told_with_code_and_remedy(tmp_path: Path):
     async with desks.open_surroundings(tmp_path) as product:
-        config = demo.set_up(product.world, tmp_path)
+        demo.set_up(product.world, tmp_path)
         document = SecretStr(json.dumps({"api_key": "SANDBOXMM0001", "api_secret": "wrong"}))
-        sealed.seal(tmp_path / "keys.sealed", "venues/bybit-mm", document, config.passphrase)
+        passphrase = SecretStr(worlds.PASSPHRASE)
+        sealed.seal(tmp_path / "keys.sealed", "venues/bybit-mm", document, passphrase)
         assert configs.load(tmp_path / "config.toml").accounts[0].name == "bybit-mm"
         async with desks.started(product):
             await product.type(ALICE, "bybit-mm")

@@ -181,7 +181,7 @@ async def test_container_asks_whether_the_bot_lives_whatever_proxy_it_was_given(
 ):
     for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
-    async with web.listening(web.build(None), "127.0.0.1", 0) as url:
+    async with web.listening(web.build(), "127.0.0.1", 0) as url:
         port = int(url.rsplit(":", 1)[1])
         assert await asyncio.to_thread(health.is_alive, host, port)
 

@@ -18,6 +18,7 @@ from bot import web
 from bot.domain.errors import ConfigError
 from bot.slack import connection
 from bot.slack.connection import Identity
+from bot.web import Deliveries
 
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
 TIME, SIGNATURE = "X-Slack-Request-Timestamp", "X-Slack-Signature"
@@ -41,7 +42,8 @@ async def listening() -> AsyncIterator[str]:
     """The whole server in front of bolt, without a Slack behind it."""
     me = Identity(team_id="T1", bot_user_id="U1", bot_id="B1", url="")
     async with connection.open_client("xoxb-x", "http://127.0.0.1:1/api/") as client:
-        app = web.build(connection.build_app(client, SECRET, me, "xoxb-x"), SECRET)
+        slack = connection.build_app(client, SECRET, me, "xoxb-x")
+        app = web.build(Deliveries(app=lambda: slack, secret=SECRET))
         async with web.listening(app, "127.0.0.1", 0) as url:
             yield url
 
@@ -180,7 +182,7 @@ SHOWN = [
 async def showing(parts: Mapping[str, str]) -> AsyncIterator[str]:
     """The server as it stands in Socket Mode."""
     views = web.Views(parts=lambda: parts, metrics=lambda: b"x_total 1.0\n")
-    async with web.listening(web.build(None, views=views), "127.0.0.1", 0) as url:
+    async with web.listening(web.build(views=views), "127.0.0.1", 0) as url:
         yield url
 
 

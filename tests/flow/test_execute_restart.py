@@ -3,8 +3,6 @@
 import asyncio
 from dataclasses import replace
 
-from pydantic import SecretStr
-
 from adapters.contract import VenueOutcomeUnknown
 from bot.domain.errors import SecretError
 from bot.domain.event import EventKind
@@ -13,7 +11,7 @@ from bot.domain.result import Outcome, Phase, Residual, TargetResult, TargetStat
 from bot.flow import execute
 from bot.flow.execute import Runner
 from bot.flow.job import Run
-from bot.flow.ports import Claim
+from bot.flow.ports import Claim, KeyDocument
 from tests.fakes import clock as clocks
 from tests.fakes.run import Scene, claims, play, request, target, waiting
 
@@ -270,7 +268,7 @@ def test_target_that_is_let_go_of_is_not_begun_anew_though_its_clean_up_breaks()
     """On Python 3.11 a TaskGroup that holds an error shows that, and not that it was cancelled."""
 
     async def act(scene: Scene, runner: Runner, running: Request) -> None:
-        async def break_down(path: str) -> SecretStr:
+        async def break_down(path: str) -> KeyDocument:
             try:
                 await asyncio.sleep(3600)
             finally:
