@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from bot.sandbox import world as worlds
 from bot.sandbox.slack import render
 from bot.sandbox.slack.delivery import Delivery
 from bot.sandbox.slack.records import Ephemeral, Message
@@ -120,8 +121,7 @@ async def _watch(story: Story) -> None:
         if world.unlucky is not None and world.fault is not None and world.fault.met > met:
             met = world.fault.met
             story.line(f"{world.unlucky.name}: so far {met} calls went wrong as foretold")
-        now = time.time()
-        counts = ", ".join(f"{name} {v.book.total(now=now):,}" for name, v in world.venues.items())
+        counts = worlds.counts(world.venues)
         if world.total() and counts != before:
             story.line(f"on the books: {counts}")
         before = counts

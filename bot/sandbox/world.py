@@ -25,6 +25,8 @@ GINA, MALLORY = "U0GINA", "U0MALLORY"
 PASSPHRASE = "sandbox passphrase 0001"  # noqa: S105 - of a file whose keys open nothing
 OTHERS = (CAROL, GINA, MALLORY)
 TRADERS, RISK = "S0TRADERS", "S0RISK"
+LATENCY_S = 0.02
+"""There and back to each venue."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +81,27 @@ def fill(venue: Simulated, accounts: tuple[Account, ...], orders: Mapping[str, i
 
 
 @asynccontextmanager
+async def open_venue(
+    premises: Premises, *, seed: int, port: int = 0
+) -> AsyncIterator[tuple[Simulated, str]]:
+    """Put a venue with the desk's orders onto a loopback socket; yields it with its base URL.
+
+    Raises:
+        OSError: somebody else listens on that port; 0 is any that is free.
+    """
+    venue = premises.simulate(seed, premises.accounts)
+    fill(venue, premises.accounts, premises.orders)
+    async with server.serve(venue, latency_s=LATENCY_S, port=port) as url:
+        yield venue, url
+
+
+def counts(venues: Mapping[str, Simulated]) -> str:
+    """Say in a line how many orders rest at each venue."""
+    now = time.time()
+    return ", ".join(f"{name} {venue.book.total(now=now):,}" for name, venue in venues.items())
+
+
+@asynccontextmanager
 async def open_world(
     seed: int, *, premises: Mapping[str, Premises] = PREMISES
 ) -> AsyncIterator[World]:
@@ -88,12 +111,11 @@ async def open_world(
     words, fault = rng.choice(flaky.faults)
     unlucky = rng.choice(flaky.accounts)
     workspace, traffic = desk(), Traffic(seed=seed)
-    venues = {name: each.simulate(seed, each.accounts) for name, each in premises.items()}
+    venues, urls = {}, {}
     async with AsyncExitStack() as stack:
-        urls = {}
-        for name, venue in venues.items():
-            fill(venue, premises[name].accounts, premises[name].orders)
-            urls[name] = await stack.enter_async_context(server.serve(venue, latency_s=0.02))
+        for name, each in premises.items():
+            opening = open_venue(each, seed=seed)
+            venues[name], urls[name] = await stack.enter_async_context(opening)
         yield World(
             seed=seed,
             workspace=workspace,

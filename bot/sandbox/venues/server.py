@@ -92,16 +92,20 @@ async def _say(socket: web.WebSocketResponse, text: str) -> None:
 
 @asynccontextmanager
 async def serve(
-    venue: AnsweringVenue, *, latency_s: float = 0.0, idle_s: float = 60.0
+    venue: AnsweringVenue, *, latency_s: float = 0.0, idle_s: float = 60.0, port: int = 0
 ) -> AsyncIterator[str]:
-    """Serve a venue on loopback; yields its base URL, whose WebSockets are at any path."""
+    """Serve a venue on loopback; yields its base URL, whose WebSockets are at any path.
+
+    Raises:
+        OSError: somebody else listens on that port; 0 is any that is free.
+    """
     shell = _Shell(venue=venue, latency_s=latency_s, idle_s=idle_s)
     app = web.Application()
     app.router.add_route("*", "/{tail:.*}", shell.on_request)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, "127.0.0.1", port)
         await site.start()
         yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:
