@@ -5,6 +5,7 @@ Owns what these say. Reads the store, decides nothing.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from adapters.contract import Protective
@@ -13,6 +14,7 @@ from bot.domain.plan import Plan
 from bot.domain.request import Count, Request, RequestState
 from bot.flow import desk as desks
 from bot.flow.desk import Desk
+from bot.flow.ports import KeySource
 from bot.flow.preview import Previewer
 from bot.slack import blocks, counted, text
 from bot.slack.parts import Message
@@ -69,16 +71,33 @@ def dry_run(plan: Plan, counts: Sequence[Count]) -> Message:
 
 
 async def count(desk: Desk, previewer: Previewer, request: Request) -> None:
-    """Count a request's orders and look for seats that nobody can fill; the card then says so."""
-    counts = await previewer.count(request.plan)
+    """Count a request's orders, and look for seats that nobody can fill and keys out of reach.
+
+    No key that can cancel is read: the source is asked whether it would let us read them.
+    """
+    async with asyncio.TaskGroup() as group:
+        counting = group.create_task(previewer.count(request.plan))
+        asking = group.create_task(_locked(previewer.keys, request))
+    counts = counting.result()
     users = frozenset(user for role in desk.policy.roles.values() for user in role.users)
     roster = await desk.people.roster(users, desks.voter_groups(desk, request))
     notes = [
         f"Slack knows no user group {name}: nobody is in it." for name in desk.people.missing()
     ]
+    notes += asking.result()
     if roster is not None:
         accounts = [target.for_policy() for target in request.plan.targets]
         reasons = evaluate.unsatisfiable(desk.policy, accounts, request.requester, roster)
         notes += [reason.text for reason in reasons]
     if await desk.store.counted(request.id, counts, notes=notes) is not None:
         desk.changed(request.id)
+
+
+async def _locked(keys: KeySource, request: Request) -> list[str]:
+    """Say of which accounts the key could not be had now, and what to do about it."""
+    unreadable = await keys.unreadable({target.key for target in request.plan.targets})
+    found: dict[str, list[str]] = {}
+    for target in request.plan.targets:
+        if error := unreadable.get(target.key):
+            found.setdefault(str(error), []).append(target.account)
+    return [f"No key for {text.names(names)} now: {why}" for why, names in found.items()]
