@@ -95,7 +95,11 @@ def running(state: VaultState | None = None, *, tls: Path | None = None) -> Iter
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128
     vault: FakeVault
+
+    def handle_error(self, *_: Any) -> None:
+        """Whoever hung up had enough."""
 
     def server_bind(self) -> None:
         """Bind without asking DNS for our own name."""
@@ -106,6 +110,7 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def __getattr__(self, name: str) -> Any:
         """Answer every method alike: the server looks for `do_GET`, `do_LIST` and so on."""

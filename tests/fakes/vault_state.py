@@ -394,7 +394,7 @@ class VaultState:
             "creation_time": stamp(now),
             "creation_path": call.path,
         }
-        if "secret_id_accessor" in (reply.get("data") or {}):
+        if self.flavour == OPENBAO and "secret_id_accessor" in (reply.get("data") or {}):
             info["wrapped_accessor"] = reply["data"]["secret_id_accessor"]
         return 200, self.envelope(wrap_info=info) | {"request_id": ""}
 
@@ -495,7 +495,9 @@ class VaultState:
             "destroyed": version.destroyed,
             "version": number,
         }
-        return facts if self.flavour == VAULT else facts | {"custom_metadata": self.custom.get(path)}
+        return (
+            facts if self.flavour == VAULT else facts | {"custom_metadata": self.custom.get(path)}
+        )
 
     # ------------------------------------------------------------------------------- shapes
 
