@@ -169,6 +169,9 @@ class Line:
             self.timed_at.append(now)
         raise self.error
 
+    async def timed(self, call: Any, build: Any) -> Any:
+        return await self.call(call, build)
+
 
 def kept_fresh(error: Exception, *, for_s: float, wanted_at: float | None = None) -> list[float]:
     """Return the moments at which a venue whose calls all fail tries to read its list."""

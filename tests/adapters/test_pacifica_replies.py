@@ -19,7 +19,7 @@ from adapters.contract import (
     VenueReplyInvalid,
     VenueThrottled,
 )
-from adapters.pacifica_codes import NoSuchCall
+from adapters.pacifica_codes import AgentUnbound, NoSuchCall
 from adapters.pacifica_replies import Quota, Told
 
 EMPTY: dict[str, Any] = {"error": None, "code": None}
@@ -73,7 +73,7 @@ def test_envelope_and_bare_value_are_both_understood(
         ),
         (complaint("Invalid signature", 400), 400, VenueAuthRefused, "the signature is refused"),
         (complaint("Invalid public key"), 400, VenueAuthRefused, "the key is refused"),
-        (complaint(UNAUTHORISED_AGENT, 400), 400, VenueAuthRefused, "is not bound to this account"),
+        (complaint(UNAUTHORISED_AGENT, 400), 400, AgentUnbound, "is not bound to this account"),
         (complaint("Who?", 401), 401, VenueAuthRefused, "the key is refused: Who?"),
         (
             complaint("Beta access required. Signer must redeem a valid beta code.", 403),

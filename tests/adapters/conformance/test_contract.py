@@ -304,7 +304,7 @@ def test_a_key_that_is_not_the_accounts_cancels_nothing(subject: Subject):
         bench.fill(1)
         before = bench.open()
         receipts = await bench.adapter(subject.stranger).cancel_all(Scope())
-        assert {type(each.error) for each in receipts if each.error} >= {VenueAuthRefused}
+        assert any(isinstance(each.error, VenueAuthRefused) for each in receipts)
         assert not any(each.accepted for each in receipts)
         await bench.settle()
         assert bench.open() == before
