@@ -42,6 +42,7 @@ REFUSED = frozenset(
     {
         "access_denied",
         "account_inactive",
+        "forbidden_team",
         "invalid_auth",
         "missing_scope",
         "no_permission",
@@ -54,7 +55,8 @@ REFUSED = frozenset(
 )
 """What Slack says of a token that no waiting mends; after any other word it is asked again.
 
-https://docs.slack.dev/reference/methods/auth.test#errors, read 2026-11-21.
+https://docs.slack.dev/reference/methods/auth.test#errors and apps.connections.open#errors, read
+2026-11-21.
 """
 AGAIN_S, AGAIN_S_MAX = 1.0, 10.0
 """Seconds until Slack is asked again who we are: doubled each time, up to the second."""

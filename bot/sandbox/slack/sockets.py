@@ -65,13 +65,15 @@ class Sockets:
         self._now = now
         self._tickets: dict[str, Ticket] = {}
         self._waiting: dict[str, asyncio.Future[Json]] = {}
+        self._issued = 0
         self._sent = 0
 
     # What the app's side does
 
     def issue(self, app_id: str) -> str:
         """Return the URL of one new socket."""
-        name = f"ticket-{len(self._tickets) + 1:04d}"
+        self._issued += 1
+        name = f"ticket-{self._issued:04d}"
         self._tickets[name] = Ticket(issued_at_s=self._now())
         return f"{self.address}?ticket={name}&app_id={app_id}"
 
