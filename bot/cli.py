@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -47,11 +48,18 @@ def serve(config: Path) -> None:
 @cancelall.command()
 @click.option("--seed", type=int, help="Repeat a run to the fault.")
 @click.option("--keep", type=click.Path(path_type=Path), help="A new folder for its files.")
-def demo(seed: int | None, keep: Path | None) -> None:
+@click.option(
+    "--mode",
+    type=click.Choice(["socket", "http"]),
+    default="socket",
+    show_default=True,
+    help="How Slack reaches the bot.",
+)
+def demo(seed: int | None, keep: Path | None, mode: str) -> None:
     """Play the main job in a sandbox; the exit status comes from the books."""
     from bot import demo as demos
 
-    sys.exit(asyncio.run(demos.play(seed, keep)))
+    sys.exit(asyncio.run(demos.play(seed, keep, mode)))
 
 
 @cancelall.command(context_settings={"ignore_unknown_options": True})
@@ -95,6 +103,33 @@ def healthz(config: Path) -> None:
 
     where = configs.read(config).web
     sys.exit(0 if health.is_alive(where.host, where.port) else 1)
+
+
+@cancelall.group()
+def sandbox() -> None:
+    """Play in your own Slack, with simulated venues."""
+
+
+@sandbox.command("init")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--api-url", default="https://slack.com/api/", show_default=True)
+@click.option("--port", default=18080, show_default=True, help="The first of five.")
+def init_sandbox(folder: Path, api_url: str, port: int) -> None:
+    """Write a whole desk into a new FOLDER; needs SLACK_BOT_TOKEN."""
+    from bot import starter, telemetry
+
+    telemetry.configure(sys.stderr, level=logging.ERROR)  # An error is told once, as a line.
+    asyncio.run(starter.init(folder, _say, api_url=api_url, port=port))
+
+
+@sandbox.command("venues")
+@click.argument("folder", type=click.Path(path_type=Path))
+def serve_venues(folder: Path) -> None:
+    """Serve the simulated venues of FOLDER, with new orders, until Ctrl-C."""
+    from bot import starter, telemetry
+
+    telemetry.configure(sys.stderr, level=logging.ERROR)
+    asyncio.run(starter.serve_venues(folder, _say))
 
 
 @cancelall.group()

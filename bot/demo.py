@@ -5,30 +5,27 @@ Owns the config that joins the two: nothing else connects them but sockets and U
 
 from __future__ import annotations
 
-import json
 import logging
 import secrets
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pydantic import SecretStr
-
-from bot import app, telemetry
+from bot import app, starter, telemetry
 from bot import config as configs
 from bot.config import Config
-from bot.domain.errors import ConfigError
-from bot.keys import sealed
 from bot.sandbox import story as stories
 from bot.sandbox import world as worlds
-from bot.sandbox.accounts import CREDITS, CREDITS_FILE, PREMISES
 from bot.sandbox.slack import delivery
 from bot.sandbox.slack.workspace import HOME
 from bot.sandbox.story import Story
 from bot.sandbox.world import World
+from bot.starter import Draft
+
+SOCKET, HTTP = "socket", "http"
 
 POLICY = f"""\
 workspaces = ["{HOME}"]
@@ -50,10 +47,11 @@ CONFIG = """\
 policy = "policy.toml"
 
 [slack]
-mode = "http"
+mode = "{mode}"
 api_url = "{api_url}"
 incident_channel = "{incident}"
 bot_token = {{ file = "slack.token" }}
+app_token = {{ file = "slack.app" }}
 signing_secret = {{ file = "slack.signing" }}
 
 [web]
@@ -68,19 +66,11 @@ passphrase = {{ file = "passphrase" }}
 url = "sqlite:///cancelall.db"
 """
 
-ACCOUNT = """
-[[account]]
-name = "{name}"
-venue = "{venue}"
-uid = "{uid}"
-tags = {{ env = "prod" }}
-key = "venues/{name}"
-base_url = "{venue_url}"
-"""
 
-
-async def play(seed: int | None, keep: Path | None) -> int:
+async def play(seed: int | None, keep: Path | None, mode: str = SOCKET) -> int:
     """Play the story once; its files stay in the folder `keep`, if there is one.
+
+    `mode` is how Slack reaches the bot: `socket` or `http`.
 
     Returns:
         0 only if every book, asked directly, is empty and the report said FLAT.
@@ -93,7 +83,7 @@ async def play(seed: int | None, keep: Path | None) -> int:
     with _folder(keep) as folder, (folder / "bot.log").open("w") as log:
         telemetry.configure(log, level=logging.INFO)
         async with worlds.open_world(chosen) as world:
-            config = set_up(world, folder)
+            config = set_up(world, folder, mode=mode)
             is_flat = await _play(world, config)
             left = world.total()
     seconds = time.monotonic() - began
@@ -112,13 +102,7 @@ def _folder(keep: Path | None) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix="cancelall-demo-") as name:
             yield Path(name)
         return
-    try:
-        keep.mkdir(mode=0o700)
-    except OSError as error:
-        raise ConfigError(
-            user_message=f"The folder {keep} cannot be made: {error.strerror}.",
-            remedy="Name a new one in a folder of yours.",
-        ) from None
+    starter.make(keep)
     yield keep
 
 
@@ -126,46 +110,31 @@ async def _play(world: World, config: Config) -> bool:
     async with (
         app.serving(config) as bot,
         delivery.connect(
-            world.workspace, api_url=world.api_url, request_url=f"{bot.url}/slack/events"
+            world.workspace, api_url=world.api_url, request_url=where(config, bot.url)
         ) as people,
     ):
         return await stories.tell(Story(world=world, people=people, say=_say))
 
 
-def set_up(world: World, folder: Path) -> Config:
+def where(config: Config, url: str) -> str | None:
+    """Return where Slack sends to; None in Socket Mode, where it is asked for what there is."""
+    return f"{url}/slack/events" if config.file.slack.mode == HTTP else None
+
+
+def set_up(world: World, folder: Path, *, mode: str = HTTP) -> Config:
     """Write policy, config, secrets and sealed keys as an operator would, and load them."""
-    passphrase = SecretStr(worlds.PASSPHRASE)
-    _write(folder / "policy.toml", POLICY)
-    _write(folder / "slack.token", world.workspace.app.bot_token)
-    _write(folder / "slack.signing", world.workspace.app.signing_secret)
-    _write(folder / "passphrase", worlds.PASSPHRASE)
-    _write(folder / CREDITS_FILE, CREDITS)
-    text = CONFIG.format(api_url=world.api_url, incident=worlds.INCIDENT)
-    for account in world.accounts:
-        text += ACCOUNT.format(
-            name=account.name,
-            venue=account.venue,
-            uid=account.uid,
-            venue_url=world.urls[account.venue],
-        )
-        text += PREMISES[account.venue].settings
-        _seal(folder, f"venues/{account.name}", account.key, passphrase)
-        if account.read_key is not None:
-            path = f"venues/{account.name}-ro"
-            text += f'read_key = "{path}"\n'
-            _seal(folder, path, account.read_key, passphrase)
-    _write(folder / "config.toml", text)
-    return configs.load(folder / "config.toml")
-
-
-def _seal(folder: Path, name: str, key: Mapping[str, object], passphrase: SecretStr) -> None:
-    document = SecretStr(json.dumps(key))
-    sealed.seal(folder / "keys.sealed", name, document, passphrase, cost=sealed.CHEAP)
-
-
-def _write(path: Path, text: str) -> None:
-    path.touch(mode=0o600)
-    path.write_text(text)
+    starter.write_secret(folder / "slack.token", world.workspace.app.bot_token)
+    starter.write_secret(folder / "slack.app", world.workspace.app.app_token)
+    starter.write_secret(folder / "slack.app", world.workspace.app.app_token)
+    starter.write_secret(folder / "slack.signing", world.workspace.app.signing_secret)
+    draft = Draft(
+        policy=POLICY,
+        config=CONFIG.format(mode=mode, api_url=world.api_url, incident=worlds.INCIDENT),
+        accounts=world.accounts,
+        urls=world.urls,
+        passphrase=worlds.PASSPHRASE,
+    )
+    return configs.load(starter.write(folder, draft))
 
 
 def _say(words: str) -> None:

@@ -6,12 +6,14 @@ need none of it; `bot.app` watches over them whether Slack has been met or not.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
+from pydantic import SecretStr
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -38,6 +40,8 @@ from bot.wiring import OpenVenues
 
 ASKED_S = 20.0
 """How long Slack's word that it knows us counts, where no socket tells whether it is there."""
+MET_S = 15.0
+"""How long a command of a console waits for Slack."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,13 +96,34 @@ def api_url(config: Config) -> str:
     Raises:
         ConfigError: it must not go there.
     """
+    return _checked(config.file.slack.api_url)
+
+
+def _checked(url: str) -> str:
     try:
-        return f"{links.one_spelling(config.file.slack.api_url)}/"
+        return f"{links.one_spelling(url)}/"
     except ValueError as error:
         raise ConfigError(
             user_message=f"slack.api_url: {error}.",
             remedy="Write https://slack.com/api/, or leave it out.",
         ) from None
+
+
+async def met(bot_token: SecretStr, url: str, *, limit_s: float = MET_S) -> Identity:
+    """Ask Slack who we are, for a command that does not wait for ever.
+
+    Raises:
+        ConfigError: Slack refuses the token or does not answer, or the token must not go there.
+    """
+    async with connection.open_client(bot_token.get_secret_value(), _checked(url)) as client:
+        try:
+            async with asyncio.timeout(limit_s):
+                return await connection.identify(client)
+        except TimeoutError:
+            raise ConfigError(
+                user_message=f"Slack did not answer at {url} within {limit_s:g} s.",
+                remedy="Try again where it can be reached directly: HTTPS_PROXY is not heeded.",
+            ) from None
 
 
 def people(parts: Parts) -> SlackPeople:
