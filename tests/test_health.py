@@ -120,9 +120,11 @@ async def test_probe_that_cannot_even_be_given_up_counts_as_old():
         return ""
 
     async with watching({"keys": stubborn}, limit_s=0.02, old_s=0.2) as readiness:
-        await until(lambda: readiness.parts() == {"keys": ""})
-        await until(lambda: readiness.parts() == {"keys": "not heard of for 0 s"})
-        is_over.set()
+        try:
+            await until(lambda: readiness.parts() == {"keys": ""})
+            await until(lambda: readiness.parts() == {"keys": "not heard of for 0 s"})
+        finally:
+            is_over.set()
         await until(lambda: readiness.parts() == {"keys": ""})
 
 
