@@ -112,8 +112,14 @@ def sandbox() -> None:
 
 @sandbox.command("init")
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--api-url", default="https://slack.com/api/", show_default=True)
-@click.option("--port", default=18080, show_default=True, help="The first of five.")
+@click.option("--api-url", default="https://slack.com/api/", show_default=True, help="Slack's.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65_531),
+    default=18080,  # Below those that systems hand out by themselves.
+    show_default=True,
+    help="The bot's own; the next four are the venues'.",
+)
 def init_sandbox(folder: Path, api_url: str, port: int) -> None:
     """Write a whole desk into a new FOLDER; needs SLACK_BOT_TOKEN."""
     from bot import starter, telemetry

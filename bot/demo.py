@@ -125,7 +125,6 @@ def set_up(world: World, folder: Path, *, mode: str = HTTP) -> Config:
     """Write policy, config, secrets and sealed keys as an operator would, and load them."""
     starter.write_secret(folder / "slack.token", world.workspace.app.bot_token)
     starter.write_secret(folder / "slack.app", world.workspace.app.app_token)
-    starter.write_secret(folder / "slack.app", world.workspace.app.app_token)
     starter.write_secret(folder / "slack.signing", world.workspace.app.signing_secret)
     draft = Draft(
         policy=POLICY,

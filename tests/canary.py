@@ -25,11 +25,12 @@ CANARIES = (
     "2KqNxgmhsAH91zr5iAty4FrUwjhEAcu22kj5htCEMTWVpzJUoQBuuR51fCrJeu3wnoNFpMDZMowXVYYmoLgzv2c9",
     "47" * 32,
     "xoxb-sandbox-token",
+    "xapp-sandbox-token",
     "sandbox-signing-secret",
     "sandbox passphrase 0001",
 )
 """Every secret of the sandbox's desk; API keys count, for they name an account."""
-MEANT = frozenset({"slack.token", "slack.signing", "passphrase", "credits.key"})
+MEANT = frozenset({"slack.app", "slack.token", "slack.signing", "passphrase", "credits.key"})
 """Files whose purpose is to hold a secret: 0600, read at start."""
 PLANTED = "planted"
 """Folders of tests that plant a leak on purpose carry this in their name."""

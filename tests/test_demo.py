@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -21,8 +23,9 @@ def play(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return done
 
 
-def test_demo_tells_the_whole_story_and_ends_with_empty_books(tmp_path: Path):
-    done = play(tmp_path, "--seed", "7")
+@pytest.mark.parametrize("mode", ["socket", "http"])
+def test_demo_tells_the_whole_story_and_ends_with_empty_books(tmp_path: Path, mode: str):
+    done = play(tmp_path, "--seed", "7", "--mode", mode)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
     for line in (

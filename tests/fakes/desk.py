@@ -189,7 +189,9 @@ async def _running(product: Product, config: Config) -> AsyncIterator[None]:
     async with (
         app.serving(config, limits=QUICK) as bot,
         delivery.connect(
-            product.slack, api_url=product.world.api_url, request_url=f"{bot.url}/slack/events"
+            product.slack,
+            api_url=product.world.api_url,
+            request_url=demo.where(config, bot.url),
         ) as people,
     ):
         product.bot, product.people = bot, people
