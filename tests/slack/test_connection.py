@@ -141,6 +141,23 @@ async def test_wrong_token_and_missing_scope_are_named():
         await identified(workspace, Traffic())
 
 
+async def test_scope_that_nothing_uses_is_warned_of_and_kept(caplog: pytest.LogCaptureFixture):
+    scopes = (*connection.SCOPES, "channels:history", "admin.users:write")
+    me = await identified(Workspace(app=App(scopes=scopes)), Traffic())
+    assert me.scopes == {*connection.SCOPES, "channels:history", "admin.users:write"}
+    (record,) = caplog.records
+    assert (record.levelname, record.message) == ("WARNING", "scopes.unused")
+    assert record.__dict__["scopes"] == ["admin.users:write", "channels:history"]
+
+
+async def test_exactly_the_scopes_of_the_manifest_are_nothing_to_tell(
+    caplog: pytest.LogCaptureFixture,
+):
+    me = await identified(desk(), Traffic())
+    assert me.scopes == connection.SCOPES
+    assert not caplog.records
+
+
 @pytest.mark.parametrize("token", ["xoxb-1\nxoxb-2", "xoxb 1", "xoxb-ü", "xoxb-1\x00"])
 async def test_token_that_no_header_can_carry_is_refused_unseen(token: str):
     with pytest.raises(ConfigError) as caught:
