@@ -31,8 +31,6 @@ from bot.keys.vault_line import Ask, Cord, Line, LineLimits
 T = TypeVar("T")
 
 CHUNK = 16_384
-WAITS_S = (0.1, 0.2, 0.4, 0.8)
-"""Before the second, third … time: together less than a read may take."""
 UNSENT, BROKEN = 0, 1
 """Kinds of no answer, beside the statuses: nothing was sent; or it was, and may have arrived."""
 WORDS: tuple[tuple[type[OSError], str], ...] = (
@@ -107,7 +105,7 @@ class Calls:
         By status, `UNSENT` or `BROKEN`; at most as often as there are waits. The caller sets the
         deadline.
         """
-        for count, wait_s in enumerate(WAITS_S):
+        for count, wait_s in enumerate(self._limits.waits_s):
             heard = await self.ask(ask, token=token)
             if count >= again.get(_kind(heard), 0):
                 return heard

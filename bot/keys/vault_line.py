@@ -41,6 +41,8 @@ class LineLimits:
     connect_s: float = 2.0
     body_bytes_max: int = 1 << 21
     """Vault takes no secret larger than 1 MiB on its usual storage."""
+    waits_s: tuple[float, ...] = (0.1, 0.2, 0.4, 0.8)
+    """Before a call is made the second, third … time: together less than a read may take."""
     silence_s: float = 10.0
     """Until a silent connection is given up, should its caller not cut it before."""
 

@@ -11,7 +11,7 @@ import requests
 from bot.domain.errors import SecretError
 from bot.flow.ports import KeySource
 from bot.keys.vault import VaultKeys
-from tests.keys.vault_rig import DOCUMENT, SECRET_AT, SERVERS, Rig, opened, rig_on
+from tests.keys.vault_rig import DOCUMENT, SECRET_AT, SERVERS, Rig, entered, opened, rig_on
 
 PATH = "venues/bybit-mm"
 
@@ -28,12 +28,6 @@ async def refusal(keys: VaultKeys, path: str = PATH) -> SecretError:
     with pytest.raises(SecretError) as caught:
         await keys.read(path)
     return caught.value
-
-
-def token_of(keys: VaultKeys) -> str:
-    session = keys._sessions._session
-    assert session is not None
-    return session.grant.token.get_secret_value()
 
 
 async def test_document_is_read_as_json_text_with_all_its_types(rig: Rig):
@@ -121,10 +115,10 @@ async def test_policy_as_printed_is_enough_and_no_more(rig: Rig):
     async with opened(rig.access()) as keys:
         await keys.read(PATH)
         assert await keys.unreadable([PATH]) == {}
-        token = token_of(keys)
+        token = await entered(keys)
         assert keys._sessions._session is not None
         await keys._sessions._renew(keys._sessions._session)
-        assert token_of(keys) == token, "it was renewed, not replaced"
+        assert await entered(keys) == token, "it was renewed, not replaced"
         with rig.as_owner(token) as client:
             for method, path in [
                 ("LIST", f"{rig.mount}/metadata/venues"),
@@ -144,12 +138,12 @@ async def test_token_that_dies_is_replaced_once_for_all_who_read(rig: Rig):
     rig.allow(*(f"venues/{number}" for number in range(20)))
     async with opened(rig.access()) as keys:
         await keys.read("venues/0")
-        before = token_of(keys)
+        before = await entered(keys)
         rig.admin.auth.token.revoke(before)
         async with asyncio.TaskGroup() as group:
             reads = [group.create_task(keys.read(f"venues/{number}")) for number in range(20)]
         assert keys._sessions._generation == 2, "one login"
-        assert token_of(keys) != before
+        assert await entered(keys) != before
     texts = [read.result().text.get_secret_value() for read in reads]
     assert texts == [f'{{"number": {number}}}' for number in range(20)]
 
@@ -178,7 +172,7 @@ async def test_wrapped_secret_id_is_opened_once_and_serves_later_logins(rig: Rig
     access = rig.access(rig.wrapped_secret_id(), role="bot", wrapped_secret_id=SECRET_AT)
     async with opened(access) as keys:
         await keys.read(PATH)
-        rig.admin.auth.token.revoke(token_of(keys))
+        rig.admin.auth.token.revoke(await entered(keys))
         await keys.read(PATH)
         assert keys._sessions._generation == 2
     if rig.fake is not None:

@@ -5,10 +5,11 @@ Set up by hvac over the API, as an operator would, so that the same tests run ag
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -22,7 +23,7 @@ from bot.config_file import SecretAt, VaultAccess, VaultPart
 from bot.keys import vault, vault_policy
 from bot.keys.vault import VaultKeys, VaultLimits
 from bot.keys.vault_line import LineLimits
-from bot.keys.vault_session import SessionLimits
+from bot.keys.vault_session import Session, SessionLimits
 from tests.fakes import vault as fakes
 from tests.fakes.vault import FakeVault
 from tests.fakes.vault_state import OPENBAO, ROOT, VAULT, VaultState
@@ -136,7 +137,7 @@ class Access:
 
 FAST = VaultLimits(
     read_s=2.0,
-    line=LineLimits(threads=32),
+    line=LineLimits(threads=32, waits_s=(0.001, 0.001, 0.001, 0.001)),
     session=SessionLimits(call_s=2.0, again_s=0.02, holds_s=(60.0,), revoke_s=0.2),
 )
 """As in production, but for waits that a test would sit out."""
@@ -165,7 +166,20 @@ async def opened(access: Access, limits: VaultLimits = FAST) -> AsyncIterator[Va
         yield keys
 
 
-def patient(read_s: float, **facts: Any) -> VaultLimits:
-    """Return limits with another deadline."""
-    session = replace(FAST.session, **facts)
-    return replace(FAST, read_s=read_s, session=session)
+BRISK = replace(FAST, read_s=0.5)
+"""For servers that never answer."""
+
+
+async def entered(keys: VaultKeys) -> str:
+    """Wait until the bot is in, however busy this machine is; return its token."""
+    async with asyncio.timeout(10):
+        session = await keys._sessions.current()
+    assert isinstance(session, Session), session
+    return session.grant.token.get_secret_value()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for something to come true."""
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 — threads and a server announce nothing
+            await asyncio.sleep(0.005)
