@@ -105,7 +105,7 @@ REMOVALS = [
     ),
     Removal(
         check="one budget for all hosts of a venue",
-        path="bot/app.py",
+        path="bot/wiring.py",
         old="gate=gates[name]",
         new="gate=Gate(kinds[name].address)",
         test="tests/test_outages.py::test_accounts_on_two_hosts_share_what_bybit_allows_an_address",
