@@ -1,4 +1,4 @@
-"""People at work, answered by a real slack_bolt app over HTTP."""
+"""People at work, answered by a real slack_bolt app over HTTP and through a socket."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
+from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
@@ -169,8 +170,8 @@ def heard() -> Heard:
     return Heard()
 
 
-@pytest.fixture
-async def people(workspace: Workspace, heard: Heard) -> AsyncIterator[Delivery]:
+@asynccontextmanager
+async def people_over_http(workspace: Workspace, heard: Heard) -> AsyncIterator[Delivery]:
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(api.serve(workspace))
         client = AsyncWebClient(token="xoxb-sandbox-token", base_url=url)
@@ -183,6 +184,27 @@ async def people(workspace: Workspace, heard: Heard) -> AsyncIterator[Delivery]:
         yield await stack.enter_async_context(
             delivery.connect(workspace, api_url=url, request_url=events)
         )
+
+
+@asynccontextmanager
+async def people_over_a_socket(workspace: Workspace, heard: Heard) -> AsyncIterator[Delivery]:
+    async with api.serve(workspace) as url, delivery.connect(workspace, api_url=url) as people:
+        client = AsyncWebClient(token="xoxb-sandbox-token", base_url=url)
+        app = a_bot(client, workspace, heard)
+        handler = AsyncSocketModeHandler(app, app_token="xapp-sandbox-token")
+        await handler.connect_async()
+        try:
+            yield people
+        finally:
+            await handler.close_async()
+
+
+@pytest.fixture(params=[people_over_http, people_over_a_socket], ids=["http", "socket"])
+async def people(
+    request: pytest.FixtureRequest, workspace: Workspace, heard: Heard
+) -> AsyncIterator[Delivery]:
+    async with request.param(workspace, heard) as found:
+        yield found
 
 
 @pytest.fixture
@@ -305,12 +327,20 @@ async def test_a_copy_is_the_same_delivery_again(
     "how", [{"is_signature_bad": True}, {"is_tampered": True}, {"skew_s": -301.0}, {"skew_s": 301}]
 )
 async def test_a_request_that_slack_did_not_sign_just_now_is_refused_by_bolt(
-    people: Delivery, workspace: Workspace, heard: Heard, how: Any
+    workspace: Workspace, heard: Heard, how: Any
 ) -> None:
-    delivered = await people.slash("U1", "C1", "/cancelall", "all", **how)
+    async with people_over_http(workspace, heard) as people:
+        delivered = await people.slash("U1", "C1", "/cancelall", "all", **how)
     assert (delivered.status, delivered.error) == (401, "dispatch_failed")
     assert heard.bodies == []
     assert "dispatch_failed" in workspace.ephemerals("U1")[0].text
+
+
+async def test_nothing_is_signed_in_a_socket(workspace: Workspace, heard: Heard) -> None:
+    async with people_over_a_socket(workspace, heard) as people:
+        with pytest.raises(ValueError, match="nothing is signed in a socket: skew_s"):
+            await people.slash("U1", "C1", "/cancelall", "all", skew_s=1.0)
+    assert heard.bodies == []
 
 
 def test_the_signature_is_the_one_in_slacks_guide() -> None:
