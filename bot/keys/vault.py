@@ -80,16 +80,16 @@ class VaultKeys:
         Raises:
             SecretError: Vault denies or lacks it, or refuses us; `retryable` in an outage.
         """
-        found = await self._bounded(self._read(path))
-        if isinstance(found, Trouble):
-            raise vault_words.error_of(found, self._part, path)
+        secret = await self._bounded(self._read(path))
+        if isinstance(secret, Trouble):
+            raise vault_words.error_of(secret, self._part, path)
         facts = {
-            "path": vault_words.data_path(self._part, path),
-            "version": found.data.metadata.version,
-            "vault_request_id": found.request_id,
+            "path": vault_words.api_path(self._part, path),
+            "version": secret.found.metadata.version,
+            "vault_request_id": secret.request_id,
         }
         logger.info("key.version", extra=facts)
-        return KeyDocument(text=found.text())
+        return KeyDocument(text=secret.text())
 
     async def unreadable(self, paths: Collection[str]) -> Mapping[str, SecretError]:
         """Return those paths that could not be read now, and why; reads none of them.
@@ -104,7 +104,7 @@ class VaultKeys:
         return {
             path: vault_words.error_of(vault_words.denied(self._part, path), self._part, path)
             for path in paths
-            if "read" not in may.get(vault_words.data_path(self._part, path), ())
+            if "read" not in may.get(vault_words.api_path(self._part, path), ())
         }
 
     async def _bounded(self, work: Coroutine[Any, Any, T | Trouble]) -> T | Trouble:
@@ -137,18 +137,18 @@ class VaultKeys:
         if vault_replies.parse(Wrapped, heard) is not None:
             return vault_words.controlled(self._part, path)
         secret = vault_replies.parse(Secret, heard)
-        if secret is None or secret.data.data is None:
-            return vault_words.garbled(self._part, vault_words.data_path(self._part, path))
+        if secret is None or secret.found.document is None:
+            return vault_words.garbled(self._part, vault_words.api_path(self._part, path))
         return secret
 
     def _absence(self, path: str, heard: Heard) -> Trouble:
         secret = vault_replies.parse(Secret, heard)
         if secret is None:
             return vault_words.missing(self._part, path)
-        return vault_words.deleted(self._part, path, secret.data.metadata)
+        return vault_words.deleted(self._part, path, secret.found.metadata)
 
     async def _capabilities(self, paths: list[str]) -> Mapping[str, list[str]] | Trouble:
-        full = [vault_words.data_path(self._part, path) for path in paths]
+        full = [vault_words.api_path(self._part, path) for path in paths]
         heard = await self._asked(_capabilities_of(full))
         if isinstance(heard, Trouble):
             return heard
@@ -157,10 +157,10 @@ class VaultKeys:
         reply = vault_replies.parse(Capabilities, heard)
         if reply is None:
             return vault_words.garbled(self._part, "sys/capabilities-self")
-        for path, may in reply.data.items():
+        for path, may in reply.by_path.items():
             if more := sorted(set(may) - {"read", "deny"}):
                 logger.warning("token.overpowered", extra={"path": path, "may": more})
-        return reply.data
+        return reply.by_path
 
     async def _asked(self, ask: Ask) -> Heard | Trouble:
         """Ask with our token; if Vault says no, find out whether it means the token.

@@ -84,7 +84,7 @@ class Login:
         looked = vault_replies.parse(Looked, heard)
         if looked is None:
             return vault_words.garbled(self.part, "lookup-self")
-        facts = looked.data
+        facts = looked.facts
         grant = Grant(token=token, lease_s=facts.ttl, is_renewable=facts.renewable, is_ours=False)
         return self._unfit(facts.policies, heard, facts.namespace_path) or grant
 
@@ -98,7 +98,7 @@ class Login:
         if self.part.namespace and not self._is_echoed(heard):
             heard = await self._look(auth.client_token)
             looked = vault_replies.parse(Looked, heard)
-            path = looked.data.namespace_path if looked is not None else ""
+            path = looked.facts.namespace_path if looked is not None else ""
         grant = Grant(
             token=auth.client_token,
             lease_s=auth.lease_duration,

@@ -29,7 +29,7 @@ def hcl(part: VaultPart, paths: Iterable[str]) -> str:
     Raises:
         ConfigError: a path could be more than one in a policy.
     """
-    full = sorted({_exact(vault_words.data_path(part, path)) for path in paths})
+    full = sorted({_exact(vault_words.api_path(part, path)) for path in paths})
     where = f" In the namespace {part.namespace.strip('/')}." if part.namespace else ""
     lines = [
         f"# cancelall: reads the keys of its accounts, each by its exact path.{where}",

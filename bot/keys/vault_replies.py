@@ -58,7 +58,7 @@ class TokenFacts(_Reply):
 class Looked(_Reply):
     """A token's look at itself."""
 
-    data: TokenFacts
+    facts: TokenFacts = Field(alias="data")
 
 
 class Metadata(_Reply):
@@ -73,7 +73,7 @@ class Metadata(_Reply):
 class Versioned(_Reply):
     """A document and its version."""
 
-    data: dict[str, Any] | None = Field(default=None, repr=False)
+    document: dict[str, Any] | None = Field(alias="data", repr=False)
     metadata: Metadata
 
 
@@ -82,14 +82,14 @@ class Secret(_Reply):
 
     request_id: str = ""
     """The same as in Vault's audit log."""
-    data: Versioned
+    found: Versioned = Field(alias="data")
 
     def text(self) -> SecretStr:
         """Return the document as JSON text."""
-        return SecretStr(json.dumps(self.data.data))
+        return SecretStr(json.dumps(self.found.document))
 
 
-class WrapInfo(_Reply):
+class Withheld(_Reply):
     """Where an answer was put instead of being given."""
 
     accessor: str = ""
@@ -98,13 +98,13 @@ class WrapInfo(_Reply):
 class Wrapped(_Reply):
     """An answer that somebody has to open, or to allow."""
 
-    wrap_info: WrapInfo
+    withheld: Withheld = Field(alias="wrap_info")
 
 
 class Capabilities(_Reply):
     """What a token may do, by path."""
 
-    data: dict[str, list[str]]
+    by_path: dict[str, list[str]] = Field(alias="data")
 
 
 class Wrapping(_Reply):
@@ -116,7 +116,7 @@ class Wrapping(_Reply):
 class LookedAtWrapping(_Reply):
     """A look at a wrapping token."""
 
-    data: Wrapping
+    wrapping: Wrapping = Field(alias="data")
 
 
 class SecretId(_Reply):
@@ -128,7 +128,7 @@ class SecretId(_Reply):
 class Unwrapped(_Reply):
     """An unwrapped secret_id."""
 
-    data: SecretId
+    held: SecretId = Field(alias="data")
 
 
 def parse(model: type[M], heard: Heard) -> M | None:

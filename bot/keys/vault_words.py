@@ -44,7 +44,7 @@ class Trouble:
     is_outage: bool = False
 
 
-def data_path(part: VaultPart, path: str) -> str:
+def api_path(part: VaultPart, path: str) -> str:
     """Return the path of a KV v2 document in the API and in policies."""
     return f"{part.mount.strip('/')}/data/{path.strip('/')}"
 
@@ -88,7 +88,7 @@ def late(part: VaultPart, seconds: float) -> Trouble:
 
 def denied(part: VaultPart, path: str) -> Trouble:
     """Return the trouble of a path that the policy does not allow; so it is of a wrong mount."""
-    full = data_path(part, path)
+    full = api_path(part, path)
     return Trouble(
         why=f"Vault denies {full}",
         remedy=f"Add to the policy: {policy_line(full, 'read')}; or mend keys.vault.mount.",
@@ -97,7 +97,7 @@ def denied(part: VaultPart, path: str) -> Trouble:
 
 def missing(part: VaultPart, path: str) -> Trouble:
     """Return the trouble of a path that may be read and holds nothing."""
-    full = data_path(part, path)
+    full = api_path(part, path)
     return Trouble(
         why=f"no secret at {full} in Vault",
         remedy=f"Write it: vault kv put -mount={part.mount} {path} @key.json (a KV v2 engine; "
@@ -132,7 +132,7 @@ def garbled(part: VaultPart, what: str) -> Trouble:
 
 def deleted(part: VaultPart, path: str, metadata: Metadata) -> Trouble:
     """Return the trouble of a newest version that is no more."""
-    full, version = data_path(part, path), metadata.version
+    full, version = api_path(part, path), metadata.version
     if metadata.destroyed:
         return Trouble(
             why=f"version {version} of {full} was destroyed in Vault",
@@ -147,7 +147,7 @@ def deleted(part: VaultPart, path: str, metadata: Metadata) -> Trouble:
 def controlled(part: VaultPart, path: str) -> Trouble:
     """Return the trouble of an answer that was wrapped: people must allow it in Vault first."""
     return Trouble(
-        why=f"Vault wraps {data_path(part, path)}: it is under a control group",
+        why=f"Vault wraps {api_path(part, path)}: it is under a control group",
         remedy="Take the control group off this path for our policy: nobody approves it in time.",
     )
 
@@ -163,7 +163,7 @@ def mute() -> Trouble:
 def unexpected(part: VaultPart, path: str, status: int) -> Trouble:
     """Return the trouble of a status that no document has."""
     return Trouble(
-        why=f"Vault answers {status} to {data_path(part, path)}",
+        why=f"Vault answers {status} to {api_path(part, path)}",
         remedy="See Vault's audit log; keys.vault.mount must be a KV v2 engine.",
     )
 
@@ -171,7 +171,7 @@ def unexpected(part: VaultPart, path: str, status: int) -> Trouble:
 def error_of(trouble: Trouble, part: VaultPart, path: str) -> SecretError:
     """Return the error of a path; what is denied or missing names it already."""
     why = trouble.why
-    if data_path(part, path) not in why:
+    if api_path(part, path) not in why:
         why = f"{path} cannot be read: {why}"
     return SecretError(user_message=why, remedy=trouble.remedy, is_retryable=trouble.is_outage)
 

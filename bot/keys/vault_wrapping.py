@@ -65,7 +65,7 @@ class Wrapping:
         reply = vault_replies.parse(LookedAtWrapping, looked)
         mount = self._part.auth_mount.strip("/") or self._part.auth
         wanted = f"auth/{mount}/role/{self._part.role}/secret-id"
-        if reply is None or reply.data.creation_path.strip("/") != wanted:
+        if reply is None or reply.wrapping.creation_path.strip("/") != wanted:
             return self._alarm(f"was not made by {wanted}: somebody has put another in its place")
         return None
 
@@ -73,7 +73,7 @@ class Wrapping:
         if vault_words.status_of(heard) in {HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN}:
             return self._alarm("was opened by somebody else between our look and our try")
         reply = vault_replies.parse(Unwrapped, heard)
-        return _LOST if reply is None else reply.data.secret_id
+        return _LOST if reply is None else reply.held.secret_id
 
     def _alarm(self, what: str) -> Trouble:
         trouble = Trouble(

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import requests
 import urllib3
+from pydantic import SecretStr
 
 from bot.domain.errors import SecretError
 from bot.keys.vault_calls import Unanswered
@@ -101,7 +102,10 @@ async def test_what_holds_a_secret_does_not_show_it(rig: Rig):
         document = await keys.read(PATH)
         token = await entered(keys)
         session = keys._sessions._session
-        opened_ = keys._sessions._login._wrapping._opened
+        wrapping = keys._sessions._login._wrapping._opened
+        assert wrapping is not None
+        (_, secret_id) = wrapping
+        assert isinstance(secret_id, SecretStr)
         heard = await keys._calls.ask(
             lambda client: client.secrets.kv.v2.read_secret_version(
                 PATH, mount_point=rig.mount, raise_on_deleted_version=True
@@ -109,6 +113,6 @@ async def test_what_holds_a_secret_does_not_show_it(rig: Rig):
             token=session.grant.token,
         )
     assert heard.body["data"]["data"] == DOCUMENT
-    shown = f"{document!r} {session!r} {opened_!r} {heard!r}"
-    for secret in ("canary-secret-2", token, wrapped.text, opened_[1].get_secret_value()):
+    shown = f"{document!r} {session!r} {wrapping!r} {heard!r}"
+    for secret in ("canary-secret-2", token, wrapped.text, secret_id.get_secret_value()):
         assert secret not in shown

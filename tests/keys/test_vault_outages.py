@@ -11,7 +11,7 @@ from bot.domain.errors import ConfigError, SecretError
 from bot.domain.limits import Limits
 from bot.keys.vault import VaultKeys, VaultLimits
 from tests.fakes import vault as fakes
-from tests.fakes.vault import FakeVault, Fault
+from tests.fakes.vault import Fault
 from tests.fakes.vault_state import OPENBAO, VAULT
 from tests.keys.vault_rig import BRISK, FAST, Rig, entered, opened, rig_on, until
 
@@ -33,8 +33,8 @@ async def refusal(keys: VaultKeys, path: str = PATH) -> SecretError:
     return caught.value
 
 
-def asked(fake: FakeVault, path: str) -> int:
-    return sum(call.path.endswith(path) for call in fake.asked)
+def asked(rig: Rig, path: str) -> int:
+    return sum(call.path.endswith(path) for call in rig.fake.asked)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ async def test_outage_is_named_repeated_so_often_and_worth_trying_again(
         rig.fake.faults[:] = [fault]
         rig.fake.asked.clear()
         error = await refusal(keys)
-        assert asked(rig.fake, f"data/{PATH}") == times
+        assert asked(rig, f"data/{PATH}") == times
         rig.fake.faults.clear()
         assert (await keys.read(PATH)).text.get_secret_value() == TEXT
     assert why in error.user_message

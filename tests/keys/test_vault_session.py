@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from bot.domain.errors import ConfigError, SecretError
 from bot.keys.vault import VaultKeys
 from bot.keys.vault_session import EARLY, LATE, Session
 from bot.keys.vault_words import Trouble
-from tests.fakes.vault import FakeVault, Fault
+from tests.fakes.vault import Fault
 from tests.fakes.vault_state import OPENBAO, VAULT
 from tests.keys.vault_rig import FAST, SECRET_AT, Rig, entered, opened, rig_on, until
 from tests.keys.vault_stage import b64_bytes, made_jwt
@@ -37,12 +38,14 @@ async def refusal(keys: VaultKeys) -> SecretError:
     return caught.value
 
 
-def asked(fake: FakeVault, end: str) -> int:
-    return sum(call.path.endswith(end) for call in fake.asked)
+def asked(rig: Rig, end: str) -> int:
+    return sum(call.path.endswith(end) for call in rig.fake.asked)
 
 
-async def until_asked(fake: FakeVault, end: str, times: int) -> None:
-    await until(lambda: asked(fake, end) == times)
+async def until_renewed(rig: Rig, keys: VaultKeys, times: int) -> None:
+    """Wait until Vault was asked, and the answer was taken."""
+    await until(lambda: asked(rig, "renew-self") == times)
+    await until(lambda: keys._sessions._session.due_at > 0)
 
 
 def make_due(keys: VaultKeys) -> None:
@@ -59,7 +62,7 @@ async def test_twenty_first_reads_share_one_login(rig: Rig):
         async with asyncio.TaskGroup() as group:
             reads = [group.create_task(text_of(keys)) for _ in range(20)]
         assert {read.result() for read in reads} == {TEXT}
-    assert asked(rig.fake, "/login") == 1
+    assert asked(rig, "/login") == 1
     assert access.reads == 1
 
 
@@ -68,7 +71,7 @@ async def test_read_that_gives_up_leaves_the_login_to_the_others(rig: Rig):
     async with opened(rig.access(), replace(FAST, read_s=0.2)) as keys:
         error = await refusal(keys)
         assert "no whole answer within 0.2 s" in error.user_message
-        assert asked(rig.fake, "/login") == 1
+        assert asked(rig, "/login") == 1
         assert not keys._sessions._logging_in.done(), "the keeper still waits for it"
 
 
@@ -78,11 +81,11 @@ async def test_token_is_renewed_before_two_thirds_of_its_life(rig: Rig):
         token = await entered(keys)
         session = keys._sessions._session
         assert EARLY <= 1 - (session.ends_at - session.due_at) <= LATE
-        await until(lambda: asked(rig.fake, "renew-self") > 0)
+        await until(lambda: asked(rig, "renew-self") > 0)
         await until(lambda: keys._sessions._session is not session)
         assert await entered(keys) == token
         assert keys._sessions._session.ends_at > session.ends_at
-    assert asked(rig.fake, "/login") == 1
+    assert asked(rig, "/login") == 1
 
 
 async def test_token_near_its_max_ttl_is_replaced_while_it_lives(rig: Rig):
@@ -92,8 +95,8 @@ async def test_token_near_its_max_ttl_is_replaced_while_it_lives(rig: Rig):
         for renewals, logins in [(1, 1), (2, 2)]:
             rig.fake.state.skew_s += 30
             make_due(keys)
-            await until_asked(rig.fake, "renew-self", renewals)
-            await until_asked(rig.fake, "/login", logins)
+            await until_renewed(rig, keys, renewals)
+            assert asked(rig, "/login") == logins
         assert rig.fake.state.tokens[token].ends > rig.fake.state.now(), "the old one still lives"
         await until(lambda: keys._sessions._generation == 2)
         assert await entered(keys) != token
@@ -106,9 +109,9 @@ async def test_periodic_token_is_renewed_for_ever(rig: Rig):
         for count in range(1, 6):
             rig.fake.state.skew_s += 40
             make_due(keys)
-            await until_asked(rig.fake, "renew-self", count)
+            await until_renewed(rig, keys, count)
         assert await entered(keys) == token
-    assert asked(rig.fake, "/login") == 1
+    assert asked(rig, "/login") == 1
 
 
 async def test_two_renewals_that_fail_are_told_loudly_and_reads_go_on(
@@ -133,14 +136,15 @@ async def test_secret_id_that_is_refused_is_not_shown_again_until_it_is_another(
     access = rig.access("00000000-0000-0000-0000-000000000000")
     async with opened(access) as keys:
         for _ in range(20):
-            error = await refusal(keys)
+            await refusal(keys)
+        error = await refusal(keys)
         assert error.remedy.endswith(
             "It is tried again 60 s later; a new one, or a restart, at once."
         )
-        assert asked(rig.fake, "/login") == 1
+        assert asked(rig, "/login") == 1
         access.text = rig.secret_id()
         assert await text_of(keys) == TEXT
-        assert asked(rig.fake, "/login") == 2
+        assert asked(rig, "/login") == 2
 
 
 async def test_credential_that_cannot_be_read_is_said_as_the_config_says_it(rig: Rig):
@@ -149,7 +153,7 @@ async def test_credential_that_cannot_be_read_is_said_as_the_config_says_it(rig:
     def missing():
         raise ConfigError(user_message="keys.vault.secret_id: no such file.", remedy="Make it.")
 
-    access.credential = missing
+    access.credential = missing  # type: ignore[method-assign]
     async with opened(access) as keys:
         error = await refusal(keys)
     assert error.user_message == f"{PATH} cannot be read: keys.vault.secret_id: no such file"
@@ -165,7 +169,7 @@ async def test_credential_that_no_header_can_carry_is_refused_unseen(rig: Rig, t
         error = await refusal(keys)
     assert "our credential for Vault is empty, or holds blanks" in error.user_message
     assert text not in str(error) or not text
-    assert asked(rig.fake, "/login") == 0
+    assert asked(rig, "/login") == 0
 
 
 @pytest.mark.parametrize(
@@ -179,7 +183,9 @@ async def test_credential_that_no_header_can_carry_is_refused_unseen(rig: Rig, t
     ],
     ids=["good", "no such role", "wrong audience", "expired", "forged"],
 )
-async def test_jwt_logs_in_and_each_refusal_is_told(rig: Rig, facts: dict, retryable, why: str):
+async def test_jwt_logs_in_and_each_refusal_is_told(
+    rig: Rig, facts: dict[str, Any], retryable, why: str
+):
     role, forged = facts.pop("role", "bot"), facts.pop("forged", False)
     jwt = made_jwt(rig.fake.state, **facts)
     rig.fake.state.roles["jwt/bot"]["token_policies"] = [rig.mark]
@@ -277,7 +283,7 @@ async def test_answer_to_unwrapping_that_is_lost_is_not_asked_for_again(rig: Rig
         await refusal(keys)
     assert "the answer to opening our wrapping token was lost" in error.user_message
     assert not error.retryable
-    assert asked(rig.fake, "wrapping/unwrap") == 1
+    assert asked(rig, "wrapping/unwrap") == 1
 
 
 async def test_wrapping_token_waits_for_a_vault_that_is_sealed(rig: Rig):
@@ -294,7 +300,7 @@ async def test_bug_in_the_upkeep_is_logged_and_ends_nothing(
     rig: Rig, caplog: pytest.LogCaptureFixture
 ):
     access = rig.access()
-    text, access.text = access.text, None
+    text, access.text = access.text, None  # type: ignore[assignment]
     async with opened(access) as keys:
         error = await refusal(keys)
         assert "our own part fails at Vault" in error.user_message

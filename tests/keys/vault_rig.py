@@ -79,6 +79,7 @@ class Rig:
         reply = self.admin.write_data(
             f"auth/{self.auth_mount}/role/{role}/secret-id", data={}, wrap_ttl="60s"
         )
+        assert isinstance(reply, dict)
         return str(reply["wrap_info"]["token"])
 
     def allow(self, *paths: str) -> None:

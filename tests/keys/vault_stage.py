@@ -85,6 +85,7 @@ class Stage:
         path = "auth/approle/role/cancelall-bot/secret-id"
         call = Call(method="POST", path=path, query={}, headers=headers, body={})
         _, reply = self.state.answer(call)
+        assert reply is not None
         return str(reply["wrap_info"]["token"])
 
     def unwrap(self, token: str) -> None:
