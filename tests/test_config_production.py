@@ -83,6 +83,9 @@ def changed(old: str, new: str, *, of: str = CONFIG) -> str:
 
 APPROLE = 'auth = "approle"\nrole_id = "cancelall"\nsecret_id = { env = "SECRET_ID" }\n'
 
+NO_VAULT = (
+    'keys.source is "vault", and [keys.vault] is missing. Add [keys.vault] with address and auth.'
+)
 WRONG = {
     (
         'slack.app_token is missing, and mode = "socket" needs it. '
@@ -226,8 +229,8 @@ def test_a_jwt_is_read_anew_for_each_login(tmp_path: Path):
             'break_glass = ["heads"]',
             'break_glass = ["traders"]',
             (
-                'policy.toml: Rule "prod" lets the role "traders" break the glass, and that names no '
-                "users. Who is in a user group only Slack can tell, and it may be gone. "
+                'policy.toml: Rule "prod" lets the role "traders" break the glass, and that '
+                "names no users. Who is in a user group only Slack can tell, and it may be gone. "
                 "Name the people by their ids in a role of their own."
             ),
         ),
