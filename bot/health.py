@@ -16,7 +16,8 @@ from http import HTTPStatus
 logger = logging.getLogger(__name__)
 
 EVERY_S = 3.0
-LIMIT_S = 2.0
+LIMIT_S = 3.5
+"""Above what store (2 s) and Vault (3 s) take to give up by themselves: their words say more."""
 OLD_S = 9.0
 """A dead part is told at the latest `EVERY_S + LIMIT_S` after its death: within 10 s."""
 LAG_EVERY_S = 0.5
