@@ -30,9 +30,6 @@ from bot.sandbox.accounts import CREDITS, CREDITS_FILE, PREMISES, Account, Simul
 
 Say = Callable[[str], None]
 
-SLACK_API = "https://slack.com/api/"
-PORT = 18080
-"""Of the bot's own server; the venues follow. Below those that systems hand out by themselves."""
 ALONE = ("bybit", "coinapi", "synthetix")
 """Venues whose accounts one person may empty; the others play production."""
 LOOK_S = 0.25
@@ -85,7 +82,7 @@ passphrase = {{ file = "passphrase" }}
 url = "sqlite:///cancelall.db"
 
 # [console]                      # for cancelall pull env=test --reason "…", without Slack
-# people = {{ {user} = "U…" }}    # your user here = your member ID, as in policy.toml
+# people = {{ {user} = "U…" }}  # your user here = your member ID, as in policy.toml
 """
 
 ACCOUNT = """
@@ -173,6 +170,8 @@ def _seal(folder: Path, name: str, key: Mapping[str, object], passphrase: Secret
 async def init(folder: Path, say: Say, *, api_url: str, port: int) -> None:
     """Write a desk for the workspace that the bot token is of, and say what is left to do.
 
+    `port` is that of the bot's own server; those of the venues follow.
+
     Raises:
         ConfigError: there is no token, Slack refuses it, or the folder cannot be made.
     """
@@ -180,7 +179,7 @@ async def init(folder: Path, say: Say, *, api_url: str, port: int) -> None:
     me = await front.met(token, api_url)
     make(folder)
     draft = Draft(
-        policy=POLICY.format(team=me.team_id, gap=" " * max(2, 17 - len(me.team_id))),
+        policy=POLICY.format(team=me.team_id, gap=" " * max(2, 16 - len(me.team_id))),
         config=CONFIG.format(
             api_url=json.dumps(api_url), port=port, user=json.dumps(console.user())
         ),
@@ -233,6 +232,11 @@ async def serve_venues(folder: Path, say: Say) -> None:
 def _ports(path: Path) -> dict[str, int]:
     """Find where the config says that simulated venues are."""
     ports = {}
+    if not path.exists():
+        raise ConfigError(
+            user_message=f"There is no {path}.",
+            remedy="Write a desk into a new folder: cancelall sandbox init FOLDER.",
+        )
     for part in configs.read(path).account:
         url = urlsplit(_base_url(part))
         if part.venue in PREMISES and (url.scheme, url.hostname) == ("http", "127.0.0.1"):

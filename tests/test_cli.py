@@ -244,6 +244,27 @@ def test_the_demo_keeps_its_files_in_a_new_folder_only(command: Command):
     )
 
 
+def test_a_desk_for_a_slack_of_ones_own_needs_its_token(command: Command):
+    status, out, err = command("sandbox", "init", "desk")
+
+    assert (status, out) == (78, "")
+    assert err == (
+        "error: sandbox init: the environment has no SLACK_BOT_TOKEN. "
+        "Set SLACK_BOT_TOKEN for the process.\n"
+    )
+
+
+def test_simulated_venues_need_a_desk(command: Command):
+    assert command("sandbox", "venues", "nowhere") == (
+        78,
+        "",
+        (
+            "error: There is no nowhere/config.toml. "
+            "Write a desk into a new folder: cancelall sandbox init FOLDER.\n"
+        ),
+    )
+
+
 def test_serving_without_a_config_says_so_in_one_line(command: Command):
     assert command("serve") == (
         78,
@@ -343,7 +364,11 @@ def test_the_checks_cannot_be_optimised_away(folder: Path):
 
 @pytest.mark.parametrize(
     ("words", "named"),
-    [((), {"serve", "demo", "keys"}), (("keys",), {"seal", "list"})],
+    [
+        ((), {"serve", "demo", "keys"}),
+        (("keys",), {"seal", "list"}),
+        (("sandbox",), {"init", "venues"}),
+    ],
 )
 def test_help_names_every_command(command: Command, words: tuple[str, ...], named: set[str]):
     status, out, _ = command(*words, "--help")
