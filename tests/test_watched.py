@@ -26,8 +26,9 @@ async def ask(product: Product, path: str) -> tuple[int, str]:
 
 
 async def until_status(product: Product, status: int) -> Any:
-    while (answer := await ask(product, "/readyz"))[0] != status:  # noqa: ASYNC110 — as a balancer asks
-        await asyncio.sleep(0.1)
+    async with asyncio.timeout(10):
+        while (answer := await ask(product, "/readyz"))[0] != status:  # noqa: ASYNC110 — we poll
+            await asyncio.sleep(0.1)
     return json.loads(answer[1])
 
 
@@ -71,8 +72,7 @@ async def test_a_run_is_told_once_in_the_log_and_counted_and_a_dead_store_is_see
 
         with closing(values.raw(tmp_path)) as rival:
             rival.execute("BEGIN IMMEDIATE")
-            async with asyncio.timeout(10):
-                said = await until_status(product, 503)
+            said = await until_status(product, 503)
             assert "database" in said["parts"]["store"]
             assert said["parts"]["keys"] == "ready"
             assert (await ask(product, "/healthz"))[0] == 200
