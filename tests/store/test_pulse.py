@@ -49,6 +49,7 @@ async def test_database_that_somebody_else_holds_is_trouble_until_they_let_go(
 async def test_file_that_was_moved_away_is_trouble_until_it_is_back(store: Store, tmp_path: Path):
     """Everything would still be written, into a file that the next start does not find."""
     path = tmp_path / "cancelall.db"
+    assert await store.pulse.trouble() == ""
     moved = path.rename(tmp_path / "moved.db")
     said = "cancelall.db is not the file that was opened: it has gone"
     assert await store.pulse.trouble() == said
@@ -58,6 +59,7 @@ async def test_file_that_was_moved_away_is_trouble_until_it_is_back(store: Store
 
 async def test_file_that_was_put_in_the_place_of_ours_is_trouble(store: Store, tmp_path: Path):
     path = tmp_path / "cancelall.db"
+    assert await store.pulse.trouble() == ""
     path.rename(tmp_path / "moved.db")
     path.write_bytes(b"")
     assert await store.pulse.trouble() != ""
