@@ -238,7 +238,7 @@ def _ports(path: Path) -> dict[str, int]:
             remedy="Write a desk into a new folder: cancelall sandbox init FOLDER.",
         )
     for part in configs.read(path).account:
-        url = urlsplit(_base_url(part))
+        url = urlsplit(_address(part))
         if part.venue in PREMISES and (url.scheme, url.hostname) == ("http", "127.0.0.1"):
             ports[part.venue] = url.port or 80
     if not ports:
@@ -249,7 +249,7 @@ def _ports(path: Path) -> dict[str, int]:
     return ports
 
 
-def _base_url(part: AccountPart) -> str:
+def _address(part: AccountPart) -> str:
     return str((part.model_extra or {}).get("base_url", ""))
 
 
