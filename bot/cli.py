@@ -96,6 +96,24 @@ def _say(words: str) -> None:
 
 @cancelall.command()
 @CONFIG
+@click.option("--keys", is_flag=True, help="Read the keys that can cancel too; this is recorded.")
+def check(config: Path, keys: bool) -> None:  # noqa: FBT001 - click's own way
+    """Say everything that would fail tonight, each with what to do.
+
+    Exit status: 0 as far as it can tell nothing would, 78 something would.
+    """
+    import logging
+
+    from bot import check as checks
+    from bot import telemetry
+
+    telemetry.harden()
+    telemetry.configure(sys.stderr, level=logging.ERROR)  # What else is logged is a finding too.
+    sys.exit(checks.run(config, _say, with_keys=keys))
+
+
+@cancelall.command()
+@CONFIG
 def healthz(config: Path) -> None:
     """Ask a running bot whether it lives; exit status 0 or 1. For a container's health check."""
     from bot import config as configs

@@ -26,12 +26,14 @@ TOP_LEVEL = {
     "policies",
     "pyproject.toml",
     "run.lock",
+    "sbom.lock",
     "tests",
 }
 MADE_BY_TOOLS = {"__pycache__", "build", "cancelall.egg-info"}
 # Where a bug in one of many (a part, target, count, request, answer) must not stop the rest.
 BROAD_EXCEPTS = {
     ("bot/background.py", "supervise"),
+    ("bot/checks/slate.py", "guarded"),
     ("bot/flow/execute.py", "run_target"),
     ("bot/flow/preview.py", "_into"),
     ("bot/flow/tick.py", "_guarded"),
@@ -42,7 +44,7 @@ BROAD_EXCEPTS = {
 }
 SECRET_SITES = (
     *("adapters/signing.py", "adapters/signing_evm.py"),
-    *("bot/app.py", "bot/front.py", "bot/keys/"),
+    *("bot/app.py", "bot/check.py", "bot/front.py", "bot/keys/"),
 )
 ENVIRONMENT_SITES = ("bot/config.py",)
 # fmt: off

@@ -39,6 +39,7 @@ class EventKind(Enum):
     TARGET_JUDGED = "target.judged"
     GLASS_BROKEN = "glass.broken"
     GLASS_CLOSED = "glass.closed"
+    KEYS_CHECKED = "keys.checked"
 
 
 Fact = str | int | float | bool | None | list[str]

@@ -9,7 +9,9 @@ import asyncio
 from collections.abc import Sequence
 
 from adapters.contract import Protective
+from bot.domain import finding as findings
 from bot.domain import result as results
+from bot.domain.finding import Change, Checkup, Grade
 from bot.domain.plan import Plan
 from bot.domain.request import Count, Request, RequestState
 from bot.flow import desk as desks
@@ -20,9 +22,11 @@ from bot.slack import blocks, counted, text
 from bot.slack.parts import Message
 from policies import evaluate
 
+HOUR_MIN = 60
 
-async def status(desk: Desk) -> Message:
-    """Say what is pending and what is running."""
+
+async def status(desk: Desk, checkup: Checkup | None = None) -> Message:
+    """Say what is pending, what is running, and what the last check said of each account."""
     found = []
     for request in await desk.store.open_requests():
         line = f"*{request.id}* {request.state.value}: {text.command(request.command)}"
@@ -35,7 +39,32 @@ async def status(desk: Desk) -> Message:
         found.append(f"{line} somebody closes it: /cancelall show {pull.request_id}")
     accounts = text.plural(len(desk.directory.accounts), "account")
     nothing = f"Nothing is pending or running. {accounts} in the config."
-    return blocks.lines(found or [nothing], noun="request")
+    checked = [] if checkup is None else _checked(desk, checkup)
+    return blocks.lines([*(found or [nothing]), *checked])
+
+
+def _checked(desk: Desk, checkup: Checkup) -> list[str]:
+    """Say the worst that a check found of each account, the worst first, and how long ago."""
+    minutes = int((desk.clock.now() - checkup.at).total_seconds() // 60)
+    ago = f"{minutes} min ago" if minutes < HOUR_MIN else f"{minutes // HOUR_MIN} h ago"
+    said = []
+    for account in desk.directory.accounts:
+        worst = checkup.of_account(account.name)
+        grade = Grade.UNKNOWN if worst is None else worst.grade
+        line = f"{text.escape(account.name)}: {grade.value}, {ago}"
+        if worst is not None and grade is not Grade.FINE:
+            line += f": {text.cut(text.escape(f'{worst.text}. {worst.remedy}'), 300)}"
+        said.append((findings.ORDER.index(grade), line))
+    return [line for _, line in sorted(said, key=lambda each: each[0])]
+
+
+def changes(change: Change) -> Message:
+    """Say what a check found that the one before it had not, and what it no longer finds."""
+    said = [f"*cancelall check*: {len(change.new)} new, {len(change.gone)} gone"]
+    for word, found in (("new", change.new), ("gone", change.gone)):
+        lines = [text.cut(text.escape(each.line), 600) for each in findings.arranged(found)]
+        said += [f"*{word}* {line}" for line in lines]
+    return blocks.lines(said)
 
 
 def policy(desk: Desk) -> Message:

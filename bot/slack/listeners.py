@@ -19,6 +19,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.domain import command as commands
 from bot.domain.command import Cancel, Help, PolicyText, Show, Status, Withdraw
 from bot.domain.errors import UsageError
+from bot.domain.finding import Checkup
 from bot.domain.request import Request
 from bot.flow import ask, decide, glass
 from bot.flow import desk as desks
@@ -44,6 +45,10 @@ MISSED_S = 24 * 3600.0
 """How long after its end a card that was deleted is posted anew for whoever asks for it."""
 
 
+def _unchecked() -> None:
+    """Return no result: nothing was checked yet."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counter:
     """What the listeners work with."""
@@ -58,6 +63,8 @@ class Counter:
     incident_channel: str
     channels: frozenset[str]
     """Further channels in which a card may stand."""
+    checkup: Callable[[], Checkup | None] = _unchecked
+    """What the last check of everything found."""
     formless: set[tuple[str, str]] = field(default_factory=set)
     """(request, person): whose next Deny needs no form: nobody knows what became of theirs."""
 
@@ -182,7 +189,7 @@ async def _tell(counter: Counter, typed: Status | Show | PolicyText) -> Message:
     """Answer a question that changes nothing."""
     match typed:
         case Status():
-            return await answers.status(counter.desk)
+            return await answers.status(counter.desk, counter.checkup())
         case Show():
             return await _show(counter, typed.request_id)
         case PolicyText():

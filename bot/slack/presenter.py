@@ -128,6 +128,16 @@ class Presenter:
         channel, ts = card
         return f"<{self._around.workspace_url}archives/{channel}/p{ts.replace('.', '')}|its card>"
 
+    async def announce(self, message: Message) -> bool:
+        """Post what is of no request in the incident channel, once; tell whether Slack took it."""
+        channel = self._around.incident_channel
+        try:
+            await self._calls.call("chat.postMessage", channel, _payload(message))
+        except (Later, No) as error:
+            logger.warning("announcement.lost", extra={"why": str(error)})
+            return False
+        return True
+
     async def whisper(self, channel: str, user: str, message: Message) -> None:
         """Tell one person something in a channel; best effort, never raises."""
         try:

@@ -25,6 +25,7 @@ from bot.domain.limits import Limits
 from bot.flow.ports import StoreDown
 from bot.store import journal as journals
 from bot.store import seen as seens
+from bot.store.checks import Checks
 from bot.store.events import Trail
 from bot.store.journal import StoreJournal
 from bot.store.lane import Lane
@@ -50,6 +51,7 @@ class Store:
     trail: Trail
     pulse: Pulse
     pulls: Pulls
+    checks: Checks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +76,7 @@ async def open_store(
         ConfigError: the URL names no SQLite file, the file cannot be used, or another process has
             it open.
     """
-    path, seen = _path(url), seens.guarded(seen)
+    path, seen = path_of(url), seens.guarded(seen)
     async with AsyncExitStack() as stack:
         stack.enter_context(_locked(path))
         await _migrate(path)
@@ -82,6 +84,8 @@ async def open_store(
         stack.push_async_callback(writer.close)
         reader = Lane("reader", _engine(path, _reading(limit_s)), limit_s=limit_s)
         stack.push_async_callback(reader.close)
+        checks = Checks(writer)
+        stack.callback(checks.close)
         spool = path.with_name(f"{path.name}.spool")
         try:
             opening = journals.open_journal(writer, spool, seen=seen)
@@ -98,10 +102,16 @@ async def open_store(
             trail=Trail(reader),
             pulse=Pulse(writer, journal, path),
             pulls=Pulls(writer, reader),
+            checks=checks,
         )
 
 
-def _path(url: str) -> Path:
+def path_of(url: str) -> Path:
+    """Return the file that a URL names.
+
+    Raises:
+        ConfigError: it names no SQLite file.
+    """
     try:
         parsed = make_url(url)
     except ArgumentError:

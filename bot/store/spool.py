@@ -93,7 +93,7 @@ class Spool:
         finally:
             os.close(descriptor)
         if self._length == 0:
-            _sync_folder(self._path.parent)
+            sync_folder(self._path.parent)
         self._length += len(text)
 
     def clear(self) -> None:
@@ -102,7 +102,7 @@ class Spool:
         self._length = 0
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the name of a new file durable too."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
