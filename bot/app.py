@@ -80,8 +80,7 @@ async def serving(config: Config, *, limits: Limits | None = None) -> AsyncItera
         enter = stack.enter_async_context
         store = await enter(engine.open_store(config.file.store.url, seen=seen))
         keys = await enter(wiring.open_keys(config))
-        token = config.slack.bot_token.get_secret_value()
-        client = await enter(connection.open_client(token, front.api_url(config)))
+        client = await enter(connection.open_client("", front.api_url(config)))
         venues = await enter(wiring.open_venues(config))
         owner = secrets.token_hex(8)
         stack.push_async_callback(_let_go, store, owner)  # Runs once the runner has let go.
@@ -152,13 +151,9 @@ def _watched(parts: Parts, desk: Desk, door: Door, metrics: Metrics) -> Views:
 
 def _web(config: Config, door: Door, views: Views) -> contextlib.AbstractAsyncContextManager[str]:
     """Listen before Slack is met: whoever asks whether we live must not wait for Slack."""
-    assert config.slack is not None
-    secret, where = config.slack.signing_secret, config.file.web
-    if secret is None:
-        app = web.build(views=views)
-    else:
-        deliveries = web.Deliveries(app=lambda: door.app, secret=secret.get_secret_value())
-        app = web.build(deliveries, views=views)
+    where = config.file.web
+    deliveries = web.Deliveries(app=lambda: door.app, secret=lambda: door.signing_secret)
+    app = web.build(deliveries if config.file.slack.mode == "http" else None, views=views)
     return web.listening(app, where.host, where.port)
 
 

@@ -188,7 +188,7 @@ def print_policy(config: Path) -> None:
             user_message=f"{config.name} has no [keys.vault].",
             remedy='Add it, and source = "vault" under [keys].',
         )
-    click.echo(vault_policy.hcl(file.keys.vault, file.key_paths), nl=False)
+    click.echo(vault_policy.hcl(file.keys.vault, file.vault_paths), nl=False)
 
 
 @cancelall.group()

@@ -64,7 +64,7 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
         ConfigError: names file and key, and what to do.
     """
     config, grounds = _load(path, environment)
-    return replace(config, slack=config_secrets.of_slack(config.file.slack, grounds))
+    return replace(config, slack=config_secrets.of_slack(config.file, grounds))
 
 
 def load_console(path: Path, environment: Mapping[str, str] | None = None) -> Config:

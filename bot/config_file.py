@@ -28,10 +28,17 @@ class _Strict(BaseModel):
 
 
 class SecretAt(_Strict):
-    """Where a secret is: `{ env = "NAME" }` or `{ file = "path" }`; never the secret itself."""
+    """Where a secret is: `{ env = "NAME" }` or `{ file = "path" }`; never the secret itself.
+
+    Slack's may be in Vault too: `{ vault = "path", field = "name" }`.
+    """
 
     env: Variable | None = None
     file: Path | None = None
+    vault: Text | None = None
+    """A path there, as a key has one."""
+    field: Text | None = None
+    """Which of the texts at that path."""
 
 
 class SlackPart(_Strict):
@@ -156,3 +163,10 @@ class File(_Strict):
         """Every path at which the file says a key is, sorted, without duplicates."""
         paths = {path for each in self.account for path in (each.key, each.read_key) if path}
         return tuple(sorted(paths))
+
+    @property
+    def vault_paths(self) -> tuple[str, ...]:
+        """Every path that the file names in Vault: of keys, and of Slack's tokens."""
+        part = self.slack
+        tokens = (part.bot_token, part.app_token, part.signing_secret)
+        return tuple(sorted({*self.key_paths, *(at.vault for at in tokens if at and at.vault)}))

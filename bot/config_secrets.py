@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from bot.config_file import KeysPart, SecretAt, SlackPart, VaultAccess, VaultPart
+from bot.config_file import File, KeysPart, SecretAt, VaultAccess, VaultPart
 from bot.domain.errors import ConfigError
 
 SIGNING_SECRET = re.compile(r"(?!xox|xapp-)[a-z0-9-]+")
@@ -32,38 +32,87 @@ class Grounds:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SlackSecrets:
-    """What Slack knows us by."""
+class InVault:
+    """A secret that only Vault can give, once it answers."""
 
-    bot_token: SecretStr
-    app_token: SecretStr | None
+    path: str
+    field: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlackSecrets:
+    """What Slack knows us by, as far as the config can tell."""
+
+    bot_token: SecretStr | InVault
+    app_token: SecretStr | InVault | None
     """For Socket Mode."""
-    signing_secret: SecretStr | None
+    signing_secret: SecretStr | InVault | None
     """For HTTP."""
 
+    @property
+    def paths(self) -> frozenset[str]:
+        """Those paths of Vault at which some of them are."""
+        every = (self.bot_token, self.app_token, self.signing_secret)
+        return frozenset(each.path for each in every if isinstance(each, InVault))
 
-def of_slack(part: SlackPart, grounds: Grounds) -> SlackSecrets:
-    """Read the tokens that the mode needs.
+
+def of_slack(file: File, grounds: Grounds) -> SlackSecrets:
+    """Read the tokens that the mode needs, unless Vault has them.
 
     Raises:
         ConfigError: one is not there, is another kind of token, or may be read by others.
     """
-    bot_token = read(part.bot_token, "slack.bot_token", grounds)
+    part, has_vault = file.slack, file.keys.source == "vault"
     if part.mode == "http":
-        if part.signing_secret is None:
-            raise _absent("slack.signing_secret", 'mode = "http"', "Basic Information")
-        secret = _signing_secret(part.signing_secret, grounds)
-        return SlackSecrets(bot_token=bot_token, app_token=None, signing_secret=secret)
-    if part.app_token is None:
-        raise _absent("slack.app_token", 'mode = "socket"', "App-Level Tokens")
-    token = _text(part.app_token, "slack.app_token", grounds)
-    if not token.startswith("xapp-"):
+        name, why, where = "signing_secret", 'mode = "http"', "Basic Information"
+    else:
+        name, why, where = "app_token", 'mode = "socket"', "App-Level Tokens"
+    second: SecretAt | None = getattr(part, name)
+    if second is None:
+        raise _absent(f"slack.{name}", why, where)
+    found = {
+        key: _slacks(at, f"slack.{key}", grounds, has_vault=has_vault)
+        for key, at in {"bot_token": part.bot_token, name: second}.items()
+    }
+    return SlackSecrets(
+        bot_token=found["bot_token"],
+        app_token=found.get("app_token"),
+        signing_secret=found.get("signing_secret"),
+    )
+
+
+def _slacks(at: SecretAt, key: str, grounds: Grounds, *, has_vault: bool) -> SecretStr | InVault:
+    if at.vault is None:
+        return checked(key, _text(at, key, grounds))
+    if not has_vault or at.field is None or at.env is not None or at.file is not None:
+        raise ConfigError(
+            user_message=f"{key} cannot come from Vault as it stands: that needs a field, no env "
+            'or file beside it, and keys.source = "vault".',
+            remedy=f'Write {key.split(".")[-1]} = {{ vault = "path", field = "name" }}.',
+        )
+    return InVault(path=at.vault, field=at.field)
+
+
+def checked(key: str, text: str) -> SecretStr:
+    """Refuse what is another kind of secret than `key` names, such as a bot token as the app's.
+
+    Raises:
+        ConfigError: it is.
+    """
+    if key == "slack.app_token" and not text.startswith("xapp-"):
         raise ConfigError(
             user_message="slack.app_token is no app-level token: those begin with xapp-.",
             remedy="Make one with the scope connections:write under Basic Information, "
             "App-Level Tokens, and store it alone.",
         )
-    return SlackSecrets(bot_token=bot_token, app_token=SecretStr(token), signing_secret=None)
+    if key == "slack.signing_secret" and not SIGNING_SECRET.fullmatch(text):
+        # Slack never signs with it: each delivery would be refused, and nobody told why.
+        raise ConfigError(
+            user_message=f"{key} is a token, or holds more than small letters and digits.",
+            remedy="Store the Signing Secret of the app's Basic Information alone: no quotes, "
+            "no blank, no line break.",
+        )
+    return SecretStr(text)
 
 
 def of_sealed(part: KeysPart, grounds: Grounds) -> SecretStr | None:
@@ -176,19 +225,6 @@ def _absent(key: str, why: str, where: str) -> ConfigError:
     )
 
 
-def _signing_secret(at: SecretAt, grounds: Grounds) -> SecretStr:
-    """Refuse what Slack never signs with: each delivery would be refused, and nobody told why."""
-    key = "slack.signing_secret"
-    text = _text(at, key, grounds)
-    if not SIGNING_SECRET.fullmatch(text):
-        raise ConfigError(
-            user_message=f"{key} is a token, or holds more than small letters and digits.",
-            remedy="Store the Signing Secret of the app's Basic Information alone: no quotes, "
-            "no blank, no line break.",
-        )
-    return SecretStr(text)
-
-
 def read(at: SecretAt, key: str, grounds: Grounds) -> SecretStr:
     """Read one secret; `key` names it in errors.
 
@@ -199,7 +235,7 @@ def read(at: SecretAt, key: str, grounds: Grounds) -> SecretStr:
 
 
 def _text(at: SecretAt, key: str, grounds: Grounds) -> str:
-    if (at.env is None) == (at.file is None):
+    if (at.env is None) == (at.file is None) or at.vault is not None:
         raise ConfigError(
             user_message=f"{key} must say where the secret is: env or file, and one of them.",
             remedy=f'Write {key.split(".")[-1]} = {{ env = "NAME" }} or {{ file = "path" }}.',

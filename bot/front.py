@@ -28,6 +28,8 @@ from bot.flow import decide
 from bot.flow.desk import Desk
 from bot.flow.ports import Clock, KeySource
 from bot.flow.preview import Previewer
+from bot.keys import tokens as key_tokens
+from bot.keys.tokens import Tokens
 from bot.slack import answers, connection, listeners, socket
 from bot.slack.connection import Identity
 from bot.slack.identity import SlackPeople
@@ -69,6 +71,8 @@ class Door:
     """What hears Slack; None: it has not been met yet."""
     ear: Ear | None = None
     """In Socket Mode."""
+    signing_secret: str = field(default="", repr=False)
+    """Over HTTP; known once Slack has been met."""
     asked_at: float = float("-inf")
 
     async def trouble(self) -> str:
@@ -146,16 +150,16 @@ async def opened(parts: Parts, folk: SlackPeople, desk: Desk, door: Door) -> Asy
     """
     config, client, spawn = parts.config, parts.client, parts.background.spawn
     assert config.slack is not None
+    tokens = await key_tokens.wait_for(config.slack, parts.keys)
+    connection.arm(client, tokens.bot.get_secret_value())
     me = await connection.identify(client)
     _check_home(config, me)
     presenter = _presenter(parts, desk, me)
-    secret = config.slack.signing_secret
-    app = connection.build_app(
-        client, "" if secret is None else secret.get_secret_value(), me, str(client.token)
-    )
+    door.signing_secret = tokens.signing.get_secret_value() if tokens.signing else ""
+    app = connection.build_app(client, door.signing_secret, me, str(client.token))
     counter = _counter(parts, folk, desk, presenter, me)
     listeners.register(app, counter)
-    async with _heard(parts, app, door):
+    async with _heard(app, door, tokens):
         desk.changed = presenter.changed
         for request_id in parts.changed:
             presenter.changed(request_id)
@@ -167,17 +171,15 @@ async def opened(parts: Parts, folk: SlackPeople, desk: Desk, door: Door) -> Asy
 
 
 @asynccontextmanager
-async def _heard(parts: Parts, app: AsyncApp, door: Door) -> AsyncIterator[None]:
+async def _heard(app: AsyncApp, door: Door, tokens: Tokens) -> AsyncIterator[None]:
     """Let Slack reach the app: by sockets of ours, or through the server that asks the door."""
-    config = parts.config
-    assert config.slack is not None
-    if config.slack.app_token is None:
+    if tokens.app is None:
         door.app = app
         yield
         return
-    token = config.slack.app_token.get_secret_value()
+    token, url = tokens.app.get_secret_value(), str(door.client.base_url)
     async with (
-        connection.open_client(token, str(parts.client.base_url), kind=socket.APP_TOKEN) as client,
+        connection.open_client(token, url, kind=socket.APP_TOKEN) as client,
         socket.listening(app, client, backgrounds.supervise) as ear,
     ):
         door.app, door.ear = app, ear

@@ -13,7 +13,7 @@ import logging
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http import HTTPStatus
 
 from aiohttp import web
@@ -50,8 +50,8 @@ class Deliveries:
 
     app: Callable[[], AsyncApp | None]
     """None while Slack has not been met: until then nothing of Slack's is taken."""
-    secret: str = field(repr=False)
-    """Slack signs with it."""
+    secret: Callable[[], str]
+    """Slack signs with it; known by the time that Slack has been met."""
 
 
 def build(deliveries: Deliveries | None = None, *, views: Views | None = None) -> web.Application:
@@ -94,18 +94,17 @@ def _show(app: web.Application, views: Views) -> None:
 
 def _listen(app: web.Application, deliveries: Deliveries) -> None:
     """Add the route of Slack's deliveries; in Socket Mode nothing of Slack's comes this way."""
-    verifier = SignatureVerifier(deliveries.secret)
 
     async def on_slack(request: web.Request) -> web.Response:
         try:
             raw = await request.read()
         except web.RequestPayloadError as error:
             return _refused(HTTPStatus.BAD_REQUEST, type(error).__name__)
-        if not _is_slacks(raw, request.headers, verifier):
-            return _refused(HTTPStatus.UNAUTHORIZED, "not signed by Slack just now")
         slack = deliveries.app()
         if slack is None:
             return _refused(HTTPStatus.SERVICE_UNAVAILABLE, "Slack has not been met yet")
+        if not _is_slacks(raw, request.headers, SignatureVerifier(deliveries.secret())):
+            return _refused(HTTPStatus.UNAUTHORIZED, "not signed by Slack just now")
         try:
             delivery = AsyncBoltRequest(body=raw.decode(), headers=dict(request.headers))
         except UNPARSED as error:

@@ -309,7 +309,7 @@ WRONG = {
         "slack.bot_token: the file that it names cannot be read: No such file or directory. "
         "Check the path in slack.bot_token."
     ): changed('{ env = "TOKEN" }', '{ file = "xoxb-canary-9" }'),
-    'config.toml has an unknown key "slack.bot_token.token". Known: env, file.': changed(
+    'config.toml has an unknown key "slack.bot_token.token". Known: env, field, file, vault.': changed(
         '{ env = "TOKEN" }', '{ token = "xoxb-canary-9" }'
     ),
     (

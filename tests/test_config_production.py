@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from bot import config as configs
+from bot.config_secrets import InVault
 from bot.domain.errors import ConfigError
 
 POLICY = """\
@@ -198,7 +200,7 @@ def test_the_example_itself_loads_with_every_secret_unseen(tmp_path: Path):
     assert config.vault is not None
     assert config.vault.credential().get_secret_value() == "canary-4"
     assert config.slack is not None
-    assert config.slack.app_token is not None
+    assert isinstance(config.slack.app_token, SecretStr)
     assert config.slack.app_token.get_secret_value() == "xapp-canary-2"
     assert "canary" not in f"{config!r}"
 
@@ -250,3 +252,11 @@ def test_a_policy_that_nobody_could_break_the_glass_by_is_refused(
     with pytest.raises(ConfigError) as caught:
         configs.load(write(tmp_path, policy=changed(old, new, of=POLICY)), ENVIRONMENT)
     assert str(caught.value) == message
+
+
+def test_slacks_tokens_may_be_in_vault(tmp_path: Path):
+    text = changed('{ env = "TOKEN" }', '{ vault = "cancelall/slack", field = "bot" }')
+    config = configs.load(write(tmp_path, text), ENVIRONMENT)
+    assert config.slack is not None
+    assert config.slack.bot_token == InVault(path="cancelall/slack", field="bot")
+    assert config.file.vault_paths == ("cancelall/slack", "venues/bybit-mm")

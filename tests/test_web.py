@@ -43,7 +43,7 @@ async def listening() -> AsyncIterator[str]:
     me = Identity(team_id="T1", bot_user_id="U1", bot_id="B1", url="")
     async with connection.open_client("xoxb-x", "http://127.0.0.1:1/api/") as client:
         slack = connection.build_app(client, SECRET, me, "xoxb-x")
-        app = web.build(Deliveries(app=lambda: slack, secret=SECRET))
+        app = web.build(Deliveries(app=lambda: slack, secret=lambda: SECRET))
         async with web.listening(app, "127.0.0.1", 0) as url:
             yield url
 

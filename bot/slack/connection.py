@@ -127,6 +127,25 @@ async def open_client(
     Its connection-error retry posts a message twice when only the reply was lost; whatever
     HTTPS_PROXY names it would use even for an address that NO_PROXY excludes.
 
+    Args:
+        token: empty if it is not known yet; then `arm()` gives it later.
+        api_url: with its slash, such as `https://slack.com/api/`.
+        kind: which of Slack's tokens it is.
+
+    Raises:
+        ConfigError: no HTTP header can carry such a token.
+    """
+    timeout = aiohttp.ClientTimeout(total=CALL_S)
+    async with aiohttp.ClientSession(timeout=timeout, trust_env=False) as session:
+        client = AsyncWebClient(base_url=api_url, session=session, retry_handlers=[])
+        client.proxy = None  # No argument keeps it from reading the environment.
+        arm(client, token, kind=kind)
+        yield client
+
+
+def arm(client: AsyncWebClient, token: str, *, kind: Token = BOT_TOKEN) -> None:
+    """Give a client its token.
+
     Raises:
         ConfigError: no HTTP header can carry such a token.
     """
@@ -135,11 +154,7 @@ async def open_client(
             user_message=f"{kind.key} holds a blank, a line break or another odd character.",
             remedy=f"Store the token alone: one word, such as {kind.form}.",
         )
-    timeout = aiohttp.ClientTimeout(total=CALL_S)
-    async with aiohttp.ClientSession(timeout=timeout, trust_env=False) as session:
-        client = AsyncWebClient(token=token, base_url=api_url, session=session, retry_handlers=[])
-        client.proxy = None  # No argument keeps it from reading the environment.
-        yield client
+    client.token = token
 
 
 def hook(client: AsyncWebClient, url: str) -> AsyncWebhookClient:
