@@ -252,8 +252,7 @@ WRONG = {
         "See the README's config."
     ): changed("[slack]", "[web]\nport = 70000\n[slack]"),
     (
-        'config.toml: "slack.mode" is not one that this release knows. '
-        "Write 'socket' or 'http'."
+        "config.toml: \"slack.mode\" is not one that this release knows. Write 'socket' or 'http'."
     ): changed('mode = "http"', 'mode = "rtm"'),
     (
         'config.toml: "keys.source" is not one that this release knows. '
@@ -309,9 +308,9 @@ WRONG = {
         "slack.bot_token: the file that it names cannot be read: No such file or directory. "
         "Check the path in slack.bot_token."
     ): changed('{ env = "TOKEN" }', '{ file = "xoxb-canary-9" }'),
-    'config.toml has an unknown key "slack.bot_token.token". Known: env, field, file, vault.': changed(
-        '{ env = "TOKEN" }', '{ token = "xoxb-canary-9" }'
-    ),
+    (
+        'config.toml has an unknown key "slack.bot_token.token". Known: env, field, file, vault.'
+    ): changed('{ env = "TOKEN" }', '{ token = "xoxb-canary-9" }'),
     (
         'config.toml: account bybit-mm has an unknown key "api_secret". Known: base_url, '
         "classes_off, key, name, protective, read_key, recv_window_ms, settle_coins, tags, uid, "

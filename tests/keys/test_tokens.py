@@ -75,7 +75,8 @@ async def test_tokens_are_waited_for_while_vault_is_away():
             {"app_token": "odd"},
             (
                 "slack.app_token is no app-level token: those begin with xapp-. Make one "
-                "with the scope connections:write under Basic Information, App-Level Tokens, and store it alone."
+                "with the scope connections:write under Basic Information, App-Level Tokens, "
+                "and store it alone."
             ),
         ),
     ],
