@@ -169,6 +169,41 @@ async def test_ticket_that_died_is_not_offered_for_ever(slack: Desk):
     assert await slack.type() == ""
 
 
+async def test_start_waits_for_a_socket_and_takes_a_new_ticket_for_it(slack: Desk):
+    slack.sockets.refused_with = 503
+    async with asyncio.TaskGroup() as group:
+        starting = group.create_task(slack.ear())
+        await soon(lambda: slack.sockets.handshakes > 0)
+        mend(slack.sockets)  # And with it the ticket in hand dies.
+        await soon(starting.done)
+    assert starting.result().is_connected
+
+
+async def test_url_that_is_none_of_a_socket_is_not_opened(
+    slack: Desk, caplog: pytest.LogCaptureFixture
+):
+    ours = slack.sockets.address
+    slack.sockets.address = ours.replace("ws://", "ftp://")
+    async with asyncio.TaskGroup() as group:
+        starting = group.create_task(slack.ear())
+        await soon(lambda: "slack.unreachable" in caplog.messages)
+        slack.sockets.address = ours
+        await soon(starting.done)
+    assert caplog.records[0].__dict__["why"] == "no wss URL"
+    assert starting.result().is_connected
+
+
+async def test_socket_without_hello_is_not_trusted(slack: Desk):
+    """slack_sdk takes every handshake for Slack, and a proxy answers pings too."""
+    ear = await slack.ear()
+    end_greetings(slack.sockets)
+    await soon(lambda: not ear.is_connected)
+    for _ in range(3):
+        await soon(lambda: bool(slack.sockets.open))
+        assert not ear.is_connected
+        await asyncio.sleep(0.05)
+
+
 @pytest.mark.parametrize(
     "trouble",
     [
