@@ -54,12 +54,13 @@ lint: $(DEV_DEPS) $(PACKAGE) ## format, lint, types, import directions, dependen
 	exit $$failed
 
 # run.lock is compiled under dev.lock, so what ships is what was tested.
-COMPILE = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
 lock: $(DEV_DEPS) ## move every pin to the newest release
-	@$(COMPILE) --upgrade --extra dev -o dev.lock
-	@$(COMPILE) --upgrade --constraint dev.lock -o run.lock
+	@$(COMPILE) --upgrade --extra dev -o dev.lock pyproject.toml
+	@$(COMPILE) --upgrade --constraint dev.lock -o run.lock pyproject.toml
+	@$(COMPILE) --upgrade --group sbom -o sbom.lock
 
 clean: ## remove everything that these targets made
 	@rm -rf $(VENV) *.egg-info build .coverage .coverage.* .demo .hypothesis
