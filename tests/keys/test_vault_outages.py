@@ -4,12 +4,17 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from bot.domain.errors import ConfigError, SecretError
 from bot.domain.limits import Limits
 from bot.keys.vault import VaultKeys, VaultLimits
+from bot.keys.vault_calls import Answer
+from bot.keys.vault_line import Cord, Line
+from bot.keys.vault_login import look_up
+from bot.keys.vault_session import Session
 from tests.fakes import vault as fakes
 from tests.fakes.vault import Fault
 from tests.fakes.vault_state import OPENBAO, VAULT
@@ -192,12 +197,23 @@ async def test_environment_lends_neither_token_nor_proxy_nor_password(
         assert "ambient-token" not in str(call)
 
 
+def with_certificate(line: Line) -> Line:
+    line.client.adapter._kwargs["cert"] = ("/none.pem", "/none.key")  # type: ignore[attr-defined]
+    return line
+
+
 async def test_private_ca_is_trusted_if_it_is_named_and_no_other(tmp_path):
     ca, server = fakes.certificate(tmp_path)
     with rig_on(OPENBAO) as plain, fakes.running(plain.fake.state, tls=server) as fake:
         plain.allow(PATH)
         plain.write(PATH, {"api_key": "k"})
         async with opened(plain.access(address=fake.url, ca=ca)) as keys:
+            # hvac takes VAULT_CLIENT_CERT when it is imported, and gives it to each call.
+            keys._calls._local.line = with_certificate(keys._calls._line())
+            session = await keys._sessions.current()
+            assert isinstance(session, Session)
+            heard = keys._calls._ask(look_up, session.grant.token, Cord())
+            assert isinstance(heard, Answer), heard
             assert (await keys.read(PATH)).text.get_secret_value() == TEXT
         async with opened(plain.access(address=fake.url)) as keys:
             error = await refusal(keys)
@@ -251,18 +267,12 @@ async def test_control_group_is_told_apart_from_a_document(rig: Rig):
     assert not error.retryable
 
 
-async def test_client_certificate_of_the_environment_is_not_shown(rig: Rig):
-    """hvac takes VAULT_CLIENT_CERT when it is imported, and gives it to each call."""
-    async with opened(rig.access()) as keys:
-        calls = keys._calls
-
-        def ask(client):
-            client.adapter._kwargs["cert"] = ("/none.pem", "/none.key")
-            return client.auth.token.lookup_self()
-
-        session = await keys._sessions.current()
-        heard = await calls.ask(ask, token=session.grant.token)
-    assert heard.status == 200
+async def test_answer_that_is_too_long_is_not_read_to_its_end(rig: Rig):
+    rig.write(PATH, {"api_key": "k" * 100_000})
+    short = replace(FAST, line=replace(FAST.line, body_bytes_max=50_000))
+    async with opened(rig.access(), short) as keys:
+        error = await refusal(keys)
+    assert error.user_message.endswith("cannot be reached: its answer is too long")
 
 
 def test_whole_of_a_read_takes_less_than_a_run_waits():
