@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,13 +20,14 @@ from bot.checks.ground import Ground, SlackSide
 from bot.checks.slate import Spot
 from bot.config import Config
 from bot.domain import finding as findings
-from bot.domain.errors import BotError, ConfigError
+from bot.domain.errors import BotError, ConfigError, SecretError
 from bot.domain.event import Event, EventKind, Fact
 from bot.domain.finding import Finding
-from bot.flow.ports import KeySource
+from bot.flow.ports import KeyDocument, KeySource
+from bot.keys import tokens
 from bot.slack import connection
-from bot.slack import socket as sockets
 from bot.slack.identity import SlackPeople
+from bot.slack.socket import APP_TOKEN
 from bot.store import checks, pulls
 from bot.wiring import OpenVenues, SystemClock
 
@@ -81,7 +82,9 @@ async def check(
             found = (await everything.examine(ground, limit_s=limit_s, already=already)).findings
     for line in findings.lines(found):
         say(line)
-    if not with_keys:
+    if with_keys:
+        say("What was read is on record: serve takes it into the chain of events.")
+    else:
         say("Keys that can cancel were not read: cancelall check --keys does that, on the record.")
     is_wrong = any(finding.grade is findings.Grade.WRONG for finding in found)
     return WRONG if is_wrong else READY
@@ -105,12 +108,13 @@ def _wrong(part: str, about: str, error: BotError) -> Finding:
 
 async def _ground(config: Config, start: _Start, *, with_keys: bool) -> Ground:
     """Open what there is."""
+    keys = await _keys(config, start)
     return Ground(
         config=config,
         clock=start.clock,
         venues=await _venues(config, start),
-        keys=await _keys(config, start),
-        slack=await _slack(config, start),
+        keys=keys,
+        slack=await _slack(config, start, keys),
         is_with_keys=with_keys and _recorded(config, start),
     )
 
@@ -152,24 +156,35 @@ async def _keys(config: Config, start: _Start) -> KeySource | None:
         return None
 
 
-async def _slack(config: Config, start: _Start) -> SlackSide | None:
-    secrets, enter = config.slack, start.stack.enter_async_context
-    if secrets is None:
+async def _slack(config: Config, start: _Start, keys: KeySource | None) -> SlackSide | None:
+    known, enter = config.slack, start.stack.enter_async_context
+    if known is None or (known.paths and keys is None):  # A finding says why.
         return None
     try:
+        found = await tokens.read(known, keys or _NoKeys())
         api_url = front.api_url(config)
-        token = secrets.bot_token.get_secret_value()
-        client = await enter(connection.open_client(token, api_url))
+        client = await enter(connection.open_client(found.bot.get_secret_value(), api_url))
         app_client = None
-        if secrets.app_token is not None:
-            token = secrets.app_token.get_secret_value()
-            opening = connection.open_client(token, api_url, kind=sockets.APP_TOKEN)
-            app_client = await enter(opening)
-    except ConfigError as error:
-        start.found.append(_wrong("slack", "client", error))
+        if found.app is not None:
+            token = found.app.get_secret_value()
+            app_client = await enter(connection.open_client(token, api_url, kind=APP_TOKEN))
+    except BotError as error:
+        start.found.append(_wrong("slack", "tokens", error))
         return None
     people = SlackPeople(client=client, clock=start.clock, call_s=PEOPLE_S)
     return SlackSide(client=client, people=people, app_client=app_client)
+
+
+class _NoKeys:
+    """Stands for a source that did not open, where nothing needs to be read from one."""
+
+    async def read(self, path: str) -> KeyDocument:
+        """Give nothing."""
+        raise SecretError(user_message=f"{path} cannot be read")
+
+    async def unreadable(self, paths: Collection[str]) -> Mapping[str, SecretError]:
+        """Give nothing of all these."""
+        return {path: SecretError(user_message=f"{path} cannot be read") for path in paths}
 
 
 def run(path: Path, say: Say, *, with_keys: bool) -> int:

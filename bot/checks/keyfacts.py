@@ -21,10 +21,10 @@ SOON = timedelta(days=14)
 
 
 class KeyUse(Enum):
-    """What a key is for, as the config calls it."""
+    """What a key is for."""
 
     TRADE = "key"
-    READ = "read_key"
+    READ = "read key"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,34 +59,43 @@ def findings(seen: Inspected) -> Iterator[Finding]:
     facts, account, use = seen.facts, seen.account, seen.use.value
     if account.uid not in facts.accounts:
         whose = f"is of {listed(facts.accounts)}" if facts.accounts else "is of no account there"
-        text = f"{use} {whose}, and the config says {account.uid}"
+        text = f"the {use} {whose}, and the config says {account.uid}"
         yield seen.spot.wrong(f"{use} owner", text, "Mend uid, or store the key of this account.")
         return
     yield from _rights(seen)
     yield from _expiry(seen)
+    said = "" if seen.use is KeyUse.TRADE else f"{use}: "
     for warning in facts.warnings:
-        if not (seen.use is KeyUse.READ or facts.can_cancel is False) or "cancel" not in warning:
-            yield seen.spot.warning(f"{use} {warning}", f"{use}: {warning}")
+        if not _is_no_news(seen, warning):
+            yield seen.spot.warning(f"{use} {warning}", f"{said}{warning}")
     bound = f", bound to {listed(facts.bound_addresses)}" if facts.bound_addresses else ""
     until = f", good until {facts.expires:%Y-%m-%d}" if facts.expires is not None else ""
     may = " and may cancel" if facts.can_cancel and seen.use is KeyUse.TRADE else ""
-    yield seen.spot.fine(f"{use} owner", f"{use} is of this account{may}{bound}{until}")
+    yield seen.spot.fine(f"{use} owner", f"the {use} is of this account{may}{bound}{until}")
+
+
+def _is_no_news(seen: Inspected, warning: str) -> bool:
+    """Tell whether a venue warns that a key cannot cancel, which is said, or as it should be."""
+    cannot = seen.use is KeyUse.READ or seen.facts.can_cancel is False
+    return cannot and "cancel" in warning
 
 
 def _rights(seen: Inspected) -> Iterator[Finding]:
     facts, spot, use = seen.facts, seen.spot, seen.use.value
     if seen.use is KeyUse.READ:
         if facts.can_cancel:
-            yield spot.warning(f"{use} cancel", f"{use} may cancel, not only read", seen.remedy)
+            text = f"the {use} may cancel, not only read"
+            yield spot.warning(f"{use} cancel", text, seen.remedy)
     elif facts.can_cancel is None:
-        yield spot.unknown(f"{use} cancel", f"the venue does not tell whether {use} may cancel")
+        yield spot.unknown(f"{use} cancel", f"the venue does not tell whether the {use} may cancel")
     elif not facts.can_cancel:
-        yield spot.wrong(f"{use} cancel", f"{use} cannot cancel", seen.remedy)
+        yield spot.wrong(f"{use} cancel", f"the {use} cannot cancel", seen.remedy)
     # Most venues' own warning says more of a key that may withdraw.
     if facts.can_withdraw and not any("withdraw" in warning for warning in facts.warnings):
-        yield spot.warning(f"{use} withdraw", f"{use} may withdraw", seen.remedy)
+        yield spot.warning(f"{use} withdraw", f"the {use} may withdraw", seen.remedy)
     elif facts.can_withdraw is None and seen.use is KeyUse.TRADE:
-        yield spot.unknown(f"{use} withdraw", f"the venue does not tell whether {use} may withdraw")
+        text = f"the venue does not tell whether the {use} may withdraw"
+        yield spot.unknown(f"{use} withdraw", text)
 
 
 def _expiry(seen: Inspected) -> Iterator[Finding]:
@@ -94,8 +103,9 @@ def _expiry(seen: Inspected) -> Iterator[Finding]:
     if expires is None:
         return
     if expires <= seen.now:
-        yield spot.wrong(f"{use} expiry", f"{use} expired on {expires:%Y-%m-%d}", seen.remedy)
+        text = f"the {use} expired on {expires:%Y-%m-%d}"
+        yield spot.wrong(f"{use} expiry", text, seen.remedy)
     elif expires - seen.now < SOON:
         days = (expires - seen.now).days
-        text = f"{use} expires on {expires:%Y-%m-%d}, in {days} days"
-        yield spot.warning(f"{use} expiry", text, f"{seen.remedy} This one ends soon.")
+        text = f"the {use} expires on {expires:%Y-%m-%d}, in {days} days"
+        yield spot.warning(f"{use} expiry", text, seen.remedy)

@@ -21,7 +21,7 @@ from bot.keys import sealed
 async def look(ground: Ground, slate: Slate) -> None:
     """Ask the source for every path of the config."""
     config = ground.config
-    part, paths = config.file.keys, config.file.key_paths
+    part, paths = config.file.keys, config.file.vault_paths
     slate.add(*_login(config))
     if ground.keys is not None:
         unreadable = await ground.keys.unreadable(paths)
@@ -31,7 +31,8 @@ async def look(ground: Ground, slate: Slate) -> None:
             slate.add(spot.fine("paths", f"{named(readable, 'path')} may be read"))
     if part.fallback is not None and part.file is not None:
         file = part.file
-        slate.add(*await grounds.aside(lambda: list(_fallback(file, paths))))
+        names = config.file.key_paths
+        slate.add(*await grounds.aside(lambda: list(_fallback(file, names))))
 
 
 def _login(config: Config) -> Iterator[Finding]:
@@ -74,9 +75,11 @@ def _accounts(config: Config, paths: Collection[str]) -> tuple[str, ...]:
 
 def _users(config: Config, path: str) -> str:
     """Name who needs a path, and as what."""
-    holders = [account.name for account in config.accounts if account.key == path]
-    readers = [account.name for account in config.accounts if account.read_key == path]
-    return f"{listed(holders)} key" if holders else f"{listed(readers)} read_key"
+    if holders := [account.name for account in config.accounts if account.key == path]:
+        return f"{listed(holders)}, key"
+    if readers := [account.name for account in config.accounts if account.read_key == path]:
+        return f"{listed(readers)}, read key"
+    return "Slack's tokens"
 
 
 def _fallback(file: Path, paths: Collection[str]) -> Iterator[Finding]:

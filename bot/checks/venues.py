@@ -16,7 +16,8 @@ from bot.checks.ground import Ground
 from bot.checks.slate import Slate, Spot
 from bot.config import Config
 from bot.domain.finding import Finding
-from bot.flow.ports import Venues
+
+ELSE = "Find out what else calls it from this address."
 
 
 async def look(ground: Ground, slate: Slate) -> None:
@@ -26,12 +27,8 @@ async def look(ground: Ground, slate: Slate) -> None:
     async with asyncio.TaskGroup() as group:
         for name, base_url in ground.config.settings:
             spot = spot_of(ground.config, name, base_url)
-            work = partial(_look, slate, spot, _venue(ground.venues, name, base_url))
+            work = partial(ask, slate, spot, ground.venues.venue(name, base_url))
             group.create_task(slate.guarded(spot, work))
-
-
-def _venue(venues: Venues, name: str, base_url: str) -> AnyVenue:
-    return venues.venue(name, base_url)
 
 
 def spot_of(config: Config, name: str, base_url: str) -> Spot:
@@ -42,26 +39,28 @@ def spot_of(config: Config, name: str, base_url: str) -> Spot:
     return Spot(part="venue", about=about, accounts=tuple(accounts))
 
 
-async def _look(slate: Slate, spot: Spot, venue: AnyVenue) -> None:
+async def ask(slate: Slate, spot: Spot, venue: AnyVenue) -> None:
+    """Look at one venue."""
     try:
         facts = await venue.look()
     except VenueError as error:
-        slate.add(spot.blind("reached", _why(error), error.remedy))
+        slate.add(_unreached(spot, error))
         return
     slate.add(*of_venue(spot, facts))
     if until := venue.banned_until:
         slate.add(_banned(spot, f"{until:%H:%M:%S}"))
 
 
-def _why(error: VenueError) -> str:
+def _unreached(spot: Spot, error: VenueError) -> Finding:
     if isinstance(error, VenueBanned):
-        return f"BANNED until {error.until:%H:%M:%S} UTC: {error.user_message}"
-    return error.user_message
+        why = f"BANNED until {error.until:%H:%M:%S} UTC: {error.user_message}"
+        return spot.blind("banned", why, ELSE)
+    return spot.blind("reached", error.user_message, error.remedy)
 
 
 def _banned(spot: Spot, until: str) -> Finding:
     text = f"BANNED until {until} UTC: no call to it leaves before"
-    return spot.wrong("banned", text, "Find out what else calls it from this address.")
+    return spot.wrong("banned", text, ELSE)
 
 
 def of_venue(spot: Spot, facts: VenueFacts) -> Iterator[Finding]:
