@@ -52,9 +52,10 @@ class SessionLimits:
     holds_s: tuple[float, ...] = (15.0, 960.0)
     """Until a credential that was refused is shown again, and again; a new one is shown at once.
 
-    Vault locks a role out for 15 minutes when it was refused five times with less than 15 minutes
-    between, also for a better secret_id: https://developer.hashicorp.com/vault/docs/concepts/
-    user-lockout (2026-11-21).
+    Vault locks an AppRole out for 15 minutes when it was refused five times with less than 15
+    minutes between, also for a better secret_id: https://developer.hashicorp.com/vault/docs/
+    concepts/user-lockout (2026-11-21). It locks out no JWT or service account: those are held for
+    the first time only, for what refused them may be a Kubernetes that is ill.
     """
     revoke_s: float = 1.0
 
@@ -179,7 +180,7 @@ class Sessions:
 
     def _hold(self, credential: SecretStr, trouble: Trouble, count: int) -> Trouble:
         """Remember a refusal, so that a hundred reads do not lock the role out."""
-        holds = self._limits.holds_s
+        holds = self._limits.holds_s[: None if self._part.auth == "approle" else 1]
         hold_s = holds[min(count, len(holds) - 1)]
         again = f" It is tried again {hold_s:g} s later; a new one, or a restart, at once."
         trouble = replace(trouble, remedy=trouble.remedy + again)

@@ -148,6 +148,20 @@ async def test_secret_id_that_is_refused_is_not_shown_again_until_it_is_another(
         assert asked(rig, "/login") == 2
 
 
+async def test_only_an_approle_is_held_for_longer_each_time(rig: Rig):
+    """Vault locks out nobody else, and a Kubernetes that is ill refuses everybody."""
+    limits = replace(FAST, session=replace(FAST.session, holds_s=(0.0, 60.0)))
+    async with opened(rig.access("00000000-0000-0000-0000-000000000000"), limits) as keys:
+        for _ in range(5):
+            await refusal(keys)
+        assert asked(rig, "approle-" + rig.mark + "/login") == 2
+    jwt = made_jwt(rig.fake.state, audience="other")
+    async with opened(rig.access(jwt, auth="jwt", auth_mount="", role="bot"), limits) as keys:
+        for _ in range(5):
+            await refusal(keys)
+        assert asked(rig, "auth/jwt/login") >= 5
+
+
 async def test_credential_that_cannot_be_read_is_said_as_the_config_says_it(rig: Rig):
     access = rig.access()
 
