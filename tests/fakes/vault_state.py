@@ -412,6 +412,10 @@ class VaultState:
         if call.path in fixed:
             return fixed[call.path](token, call)
         match call.path.split("/"):
+            case ["sys", "mounts", mount] if call.method == "DELETE":
+                self.mounts.discard(mount)
+            case ["sys", "auth", mount] if call.method == "DELETE":
+                self.auths.pop(mount, None)
             case ["sys", "mounts", mount]:
                 self.mounts.add(mount)
             case ["sys", "auth", mount]:
