@@ -98,12 +98,11 @@ class Checkup:
 def lines(findings: Iterable[Finding]) -> list[str]:
     """Return the lines of findings, the worst first, and what they come to at the end."""
     ordered = arranged(findings)
-    counts = [
-        f"{sum(f.grade is grade for f in ordered)} {grade.value}"
-        for grade in ORDER
-        if any(f.grade is grade for f in ordered)
-    ]
-    return [*(finding.line for finding in ordered), "", f"{', '.join(counts)}."]
+    counts = {grade: sum(finding.grade is grade for finding in ordered) for grade in ORDER}
+    nouns = {Grade.WARNING: "warning" if counts[Grade.WARNING] == 1 else "warnings"}
+    told = [f"{n} {nouns.get(grade, grade.value)}" for grade, n in counts.items() if n]
+    verdict = "it would fail tonight" if counts[Grade.WRONG] else "nothing is known to be wrong"
+    return [*(finding.line for finding in ordered), "", f"{', '.join(told)}: {verdict}."]
 
 
 def arranged(findings: Iterable[Finding]) -> list[Finding]:

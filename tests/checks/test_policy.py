@@ -47,7 +47,8 @@ def test_people_who_suffice_are_counted_and_named():
                     "Mend the ids: a member's profile shows theirs."
                 ),
                 (
-                    "wrong    policy   rule big: Nobody can fill 1 of head (rule big), whoever asks. "
+                    "wrong    policy   rule big: Nobody can fill 1 of head (rule big), whoever "
+                    "asks. "
                     "Mend the policy, or add people to its roles."
                 ),
             ],
@@ -56,7 +57,8 @@ def test_people_who_suffice_are_counted_and_named():
             [BOB, HEAD],
             [
                 (
-                    "wrong    policy   rule big: nobody who is left in its roles may ask for whale. "
+                    "wrong    policy   rule big: nobody who is left in its roles may ask for "
+                    "whale. "
                     "Mend the policy, or add people to its roles."
                 ),
                 (
@@ -82,7 +84,8 @@ def test_people_who_suffice_are_counted_and_named():
             [ALICE, BOB, HEAD, GONE],
             [
                 (
-                    "warning  policy   role risk: these do not count: gone's account is deactivated. "
+                    "warning  policy   role risk: these do not count: gone's account is "
+                    "deactivated. "
                     "Take them out, so that nobody waits for them."
                 ),
             ],
@@ -148,7 +151,8 @@ GLASS = TEXT.replace("ask =", 'break_glass = ["head"]\nask =')
                 ),
                 (
                     "warning  policy   break glass: nobody could pull mm, whale, toy here if Slack "
-                    "were gone. Give every rule a break_glass role that names people, and map them under "
+                    "were gone. Give every rule a break_glass role that names people, and map "
+                    "them under "
                     "[console]."
                 ),
                 (
@@ -162,7 +166,8 @@ GLASS = TEXT.replace("ask =", 'break_glass = ["head"]\nask =')
             {"hal": "U0HEAD"},
             [
                 (
-                    "warning  policy   break glass: nobody could pull mm here if Slack were gone. Give "
+                    "warning  policy   break glass: nobody could pull mm here if Slack were "
+                    "gone. Give "
                     "every rule a break_glass role that names people, and map them under [console]."
                 ),
             ],

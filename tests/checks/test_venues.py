@@ -23,14 +23,16 @@ FINE = "fine     venue    bybit: answers in 20 ms"
         (
             replace(LOOKED, skew_s=2.52),
             (
-                "warning  venue    bybit: our clock is 2.5 s behind the venue's, and it allows 5 s. "
+                "warning  venue    bybit: our clock is 2.5 s behind the venue's, and it allows 5 "
+                "s. "
                 "See that NTP keeps the clock of this host."
             ),
         ),
         (
             replace(LOOKED, skew_s=-5.02),
             (
-                "wrong    venue    bybit: our clock is 5.0 s ahead of the venue's, and it allows 5 s: "
+                "wrong    venue    bybit: our clock is 5.0 s ahead of the venue's, and it allows "
+                "5 s: "
                 "it would refuse every call. Mend the clock of this host: NTP."
             ),
         ),
@@ -71,7 +73,8 @@ UNTIL = datetime(2026, 11, 21, 3, 24, tzinfo=UTC)
             [
                 f"{FINE}, clocks 0.0 s apart.",
                 (
-                    "wrong    venue    bybit: BANNED until 03:24:00 UTC: no call to it leaves before. "
+                    "wrong    venue    bybit: BANNED until 03:24:00 UTC: no call to it leaves "
+                    "before. "
                     "Find out what else calls it from this address."
                 ),
             ],
