@@ -412,14 +412,8 @@ class VaultState:
         if call.path in fixed:
             return fixed[call.path](token, call)
         match call.path.split("/"):
-            case ["sys", "mounts", mount] if call.method == "DELETE":
-                self.mounts.discard(mount)
-            case ["sys", "auth", mount] if call.method == "DELETE":
-                self.auths.pop(mount, None)
-            case ["sys", "mounts", mount]:
-                self.mounts.add(mount)
-            case ["sys", "auth", mount]:
-                self.auths[mount] = call.body["type"]
+            case ["sys", ("mounts" | "auth") as kind, mount]:
+                self._mount(kind, mount, call)
             case ["sys", "policy", name]:
                 self.policies[name] = parse_policy(call.body["policy"])
             case ["auth", mount, "config"]:
@@ -431,6 +425,17 @@ class VaultState:
             case _:
                 raise Refused(404, f'no handler for route "{call.path}". route entry not found.')
         return None
+
+    def _mount(self, kind: str, mount: str, call: Call) -> None:
+        """Enable an engine or an auth method, or disable it."""
+        self.mounts.discard(mount)
+        self.auths.pop(mount, None)
+        if call.method == "DELETE":
+            return
+        if kind == "mounts":
+            self.mounts.add(mount)
+        else:
+            self.auths[mount] = call.body["type"]
 
     def _capabilities(self, token: Token, call: Call) -> Json:
         found = {path: sorted(self.capabilities(token, path)) for path in call.body["paths"]}
