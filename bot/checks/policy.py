@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from bot.checks.slate import Spot, named
 from bot.config import Config
-from bot.domain.finding import Finding, Grade, listed
+from bot.domain.finding import SHOWN_MAX, Finding, Grade, listed
 from policies import evaluate
 from policies import fewest as quorums
 from policies.model import Account, Actor, ActorKind, Policy
@@ -89,14 +89,23 @@ def _of_roles(policy: Policy, roster: Sequence[Actor]) -> Iterator[Finding]:
     for name, role in policy.roles.items():
         spot = Spot(part="policy", about=f"role {name}")
         held = [actor for actor in roster if evaluate.holds(policy, actor, name)]
-        reasons = [evaluate.standing(policy, actor) for actor in held]
-        if idle := [found[0].text.rstrip(".") for found in reasons if found]:
-            text = f"these do not count: {'; '.join(sorted(idle)[:6])}"
+        if idle := sorted(why for actor in held if (why := _unfit(policy, actor))):
+            text = f"these do not count: {'; '.join(idle[:SHOWN_MAX])}"
             yield spot.warning("idle", text, "Take them out, so that nobody waits for them.")
         known = {actor.user_id for actor in roster}
         if strangers := sorted(set(role.users) - known):
             text = f"Slack knows nobody as {listed(strangers)}"
             yield spot.wrong("users", text, "Mend the ids: a member's profile shows theirs.")
+
+
+def _unfit(policy: Policy, actor: Actor) -> str:
+    """Say why somebody may not act at all; empty if they may.
+
+    Slack leaves out whether those who have left were guests, which then counts against them too.
+    """
+    reasons = evaluate.standing(policy, actor)
+    told = min(reasons, key=lambda reason: reason.code != "deactivated", default=None)
+    return "" if told is None else told.text.rstrip(".")
 
 
 def of_consoles(

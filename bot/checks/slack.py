@@ -21,7 +21,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.checks import ground as grounds
 from bot.checks import policy as policies
 from bot.checks.ground import Ground, SlackSide
-from bot.checks.slate import Slate, Spot, named
+from bot.checks.slate import Slate, Spot
 from bot.config import Config
 from bot.domain.errors import ConfigError
 from bot.domain.finding import Finding, listed
@@ -39,12 +39,12 @@ NO_CHANNEL = frozenset(
 )
 
 
-async def look(ground: Ground, slate: Slate) -> None:
+async def look(ground: Ground, slate: Slate, *, meet_s: float = MEET_S) -> None:
     """Look at all of Slack, side by side; one that refuses our token is asked nothing more."""
     side, config = ground.slack, ground.config
     if side is None:
         return
-    me = await _meet(side.client, config, slate)
+    me = await _meet(side.client, config, slate, meet_s=meet_s)
     if me is None:
         return
     slack = config.file.slack
@@ -65,17 +65,19 @@ async def look(ground: Ground, slate: Slate) -> None:
             )
 
 
-async def _meet(client: AsyncWebClient, config: Config, slate: Slate) -> Identity | None:
+async def _meet(
+    client: AsyncWebClient, config: Config, slate: Slate, *, meet_s: float
+) -> Identity | None:
     """Ask Slack who we are; None if it refuses us or does not say."""
     spot = Spot(part="slack", about="bot token")
     try:
-        async with asyncio.timeout(MEET_S):
+        async with asyncio.timeout(meet_s):
             me = await connection.identify(client)
     except ConfigError as error:
         slate.add(spot.blind("token", error.user_message, error.remedy))
         return None
     except TimeoutError:
-        text = f"Slack at {client.base_url} does not say within {MEET_S:g} s who we are"
+        text = f"Slack at {client.base_url} does not say within {meet_s:g} s who we are"
         slate.add(spot.blind("reached", text, THERE))
         return None
     slate.add(*_of_identity(config, me, spot))
@@ -169,7 +171,7 @@ async def _people(config: Config, side: SlackSide, slate: Slate, spot: Spot) -> 
         members = {group: _members(shown.get(group)) for group in wanted}
     named_users = users.union(*members.values())
     if len(named_users) > ROSTER_MAX:
-        text = f"{named(named_users, 'person')} are in its roles: more than the {ROSTER_MAX} read"
+        text = f"{len(named_users)} people are in its roles: more than the {ROSTER_MAX} read"
         slate.add(spot.unknown("roster", text, "See by hand that the seats can be filled."))
         return
     roster = await side.people.roster(frozenset(named_users), frozenset())
