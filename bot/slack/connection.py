@@ -120,7 +120,7 @@ def retry_after_s(error: SlackApiError, *, otherwise: float) -> float:
 
 @asynccontextmanager
 async def open_client(
-    token: str, api_url: str, *, kind: Token = BOT_TOKEN
+    token: str, api_url: str, *, kind: Token = BOT_TOKEN, call_s: float = CALL_S
 ) -> AsyncIterator[AsyncWebClient]:
     """Open a client on one shared session, without slack_sdk's own retries and proxies.
 
@@ -131,11 +131,12 @@ async def open_client(
         token: empty if it is not known yet; then `arm()` gives it later.
         api_url: with its slash, such as `https://slack.com/api/`.
         kind: which of Slack's tokens it is.
+        call_s: how long one call may take in all.
 
     Raises:
         ConfigError: no HTTP header can carry such a token.
     """
-    timeout = aiohttp.ClientTimeout(total=CALL_S)
+    timeout = aiohttp.ClientTimeout(total=call_s)
     async with aiohttp.ClientSession(timeout=timeout, trust_env=False) as session:
         client = AsyncWebClient(base_url=api_url, session=session, retry_handlers=[])
         client.proxy = None  # No argument keeps it from reading the environment.

@@ -29,7 +29,7 @@ from bot.slack.socket import Ear, Pace
 ME = Identity(team_id="T0HOME", bot_user_id="U0CANCELALL", bot_id="B0CANCELALL", url="")
 QUICK = Pace(
     sockets=1,
-    ping_s=0.1,
+    ping_s=5.0,
     watch_s=0.02,
     connect_s=0.3,
     patience_s=0.3,
@@ -39,6 +39,8 @@ QUICK = Pace(
     refused_again_s=0.1,
     stagger_s=0.02,
 )
+PINGING = replace(QUICK, ping_s=0.2)
+"""For a socket that must be found dead: on a busy machine it may be found so without a reason."""
 TWO = replace(QUICK, sockets=2)
 
 
@@ -66,11 +68,22 @@ class Desk:
         """Let Alice type a command; return what went wrong."""
         return (await self.people.slash(ALICE, INCIDENT, "/cancelall", text)).error
 
+    async def is_heard_again(self, *, within_s: float = 3.0) -> bool:
+        """Let Alice type until she is heard; tell whether that was in time."""
+        end = time.monotonic() + within_s
+        while await self.type():
+            if time.monotonic() > end:
+                return False
+            await asyncio.sleep(0.02)
+        return True
+
 
 @asynccontextmanager
 async def listening(desk: Desk, name: str, pace: Pace, *, token: str = "") -> AsyncIterator[Ear]:
     app_token, bot_token = desk.workspace.app.app_token, desk.workspace.app.bot_token
-    opened = connection.open_client(token or app_token, desk.api_url, kind=socket.APP_TOKEN)
+    opened = connection.open_client(
+        token or app_token, desk.api_url, kind=socket.APP_TOKEN, call_s=1.0
+    )
     async with connection.open_client(bot_token, desk.api_url) as bot, opened as client:
         app = connection.build_app(bot, "", ME, bot_token)
 
@@ -120,6 +133,8 @@ async def test_who_types_before_a_socket_is_open_is_told(slack: Desk):
 
 
 def drop(sockets: Sockets) -> None:
+    """As a proxy does that ends: TCP is cut, and nobody is there for a while."""
+    sockets.refused_with = 502
     sockets.cut()
 
 
@@ -150,23 +165,23 @@ def mend(sockets: Sockets) -> None:
 async def test_socket_that_dies_is_known_to_be_dead_and_replaced(
     slack: Desk, fault: Callable[[Sockets], None]
 ):
-    ear = await slack.ear()
+    ear = await slack.ear(pace=PINGING)
     fault(slack.sockets)
-    await soon(lambda: not ear.is_connected, within_s=1.0)
+    await soon(lambda: not ear.is_connected)
     mend(slack.sockets)
     await soon(lambda: ear.is_connected)
-    assert await slack.type() == ""
+    assert await slack.is_heard_again()
 
 
 async def test_ticket_that_died_is_not_offered_for_ever(slack: Desk):
     """slack_sdk does, and is deaf until the process is started again."""
-    ear = await slack.ear()
+    ear = await slack.ear(pace=PINGING)
     refuse_handshakes(slack.sockets)
     tried = slack.sockets.handshakes
     await soon(lambda: slack.sockets.handshakes > tried)  # It has the ticket that will die.
     mend(slack.sockets)
     await soon(lambda: ear.is_connected)
-    assert await slack.type() == ""
+    assert await slack.is_heard_again()
 
 
 async def test_start_waits_for_a_socket_and_takes_a_new_ticket_for_it(slack: Desk):
@@ -223,7 +238,7 @@ async def test_socket_is_back_once_tickets_are_issued_again(slack: Desk, trouble
     assert not ear.is_connected
     slack.traffic.clear()
     await soon(lambda: ear.is_connected)
-    assert await slack.type() == ""
+    assert await slack.is_heard_again()
 
 
 @pytest.mark.parametrize("reason", ["warning", "refresh_requested", "link_disabled"])
@@ -232,7 +247,7 @@ async def test_socket_that_slack_ends_is_replaced(slack: Desk, reason: Any):
     opened = slack.sockets.handshakes
     await slack.sockets.dismiss(reason)
     await soon(lambda: slack.sockets.handshakes > opened and ear.is_connected)
-    assert await slack.type() == ""
+    assert await slack.is_heard_again()
 
 
 @pytest.mark.parametrize("reason", ["link_disabled", "too_many_websockets"])
@@ -433,6 +448,8 @@ async def test_at_the_pace_of_life_a_dead_socket_is_known_in_10_s_and_back_in_30
     await soon(lambda: ear.sockets == 2, within_s=10)
     fault(slack.sockets)
     await soon(lambda: not ear.is_connected, within_s=10)
+    await asyncio.sleep(15)  # Beyond what slack_sdk is given to mend it.
+    assert not ear.is_connected
     mend(slack.sockets)
     await soon(lambda: ear.is_connected, within_s=30)
-    assert await slack.type() == ""
+    assert await slack.is_heard_again()

@@ -153,6 +153,7 @@ class Sockets:
                 await self._send_away(socket, reason)
 
     async def _send_away(self, socket: Socket, reason: Reason) -> None:
+        self.leave(socket)
         await socket.say(_disconnect(reason))
         await socket.end()
 
