@@ -24,7 +24,7 @@ from bot.domain.event import Event, EventKind, Fact
 from bot.domain.result import Outcome
 
 HIDDEN = re.compile(
-    r"xox[a-z]-[\w-]+|xapp-[\w-]+|-----BEGIN[^-]+-----.*?(-----END[^-]+-----|$)"
+    r"xox[a-z]-[\w-]+|xapp-[\w-]+|\bhv[sbr]\.[\w-]+|\b[sb]\.\w{24,}|-----BEGIN[^-]+-----.*?(-----END[^-]+-----|$)"
     r"|(?i:bearer\s+)[^\s\"',}]+"
     r"|(?i:(sign(ature)?|secret|token|api[_-]?key|passphrase)[\"']?\s*[=:]\s*)[\"']?[^\s\"',}]+",
     re.DOTALL,

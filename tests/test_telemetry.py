@@ -111,6 +111,9 @@ def test_a_value_is_redacted_by_the_name_it_stands_under_however_deep(out: io.St
 SPOKEN = [
     ("sent xoxb-12-canary to them", "sent [redacted] to them"),
     ("sent xapp-1-canary to them", "sent [redacted] to them"),
+    ("held hvs.CAESIJ-canary_9 then", "held [redacted] then"),
+    ("held s.abcdefghijklmnopqrstuvwx then", "held [redacted] then"),
+    ("at 3 s. and is.not", "at 3 s. and is.not"),
     ("X-BAPI-SIGN: canary", "X-BAPI-[redacted]"),
     ("{'X-BAPI-API-KEY': 'canary'}", "{'X-BAPI-[redacted]'}"),
     ('{"api_secret": "canary"}', '{"api_[redacted]"}'),

@@ -51,8 +51,19 @@ class FallbackKeys:
         )
 
     async def unreadable(self, paths: Collection[str]) -> Mapping[str, SecretError]:
-        """Return those paths that neither source could give now, and why the first could not."""
+        """Return those paths that the first source could not give now.
+
+        Also those that the second would serve: an outage is told, however well it is met.
+        """
         first = await self._first.unreadable(paths)
         out = {path for path, error in first.items() if error.retryable}
         second = await self._second.unreadable(out) if out else {}
-        return {path: e for path, e in first.items() if path not in out or path in second}
+        served = out - second.keys()
+        return {path: self._served(e) if path in served else e for path, e in first.items()}
+
+    def _served(self, outage: SecretError) -> SecretError:
+        return SecretError(
+            user_message=f"{outage.user_message}; the {self._name} fallback would serve it",
+            remedy=outage.remedy,
+            is_retryable=True,
+        )

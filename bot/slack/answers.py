@@ -129,4 +129,4 @@ async def _locked(keys: KeySource, request: Request) -> list[str]:
     for target in request.plan.targets:
         if error := unreadable.get(target.key):
             found.setdefault(str(error), []).append(target.account)
-    return [f"No key for {text.names(names)} now: {why}" for why, names in found.items()]
+    return [f"Keys of {text.names(names)}: {why}" for why, names in found.items()]

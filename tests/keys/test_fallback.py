@@ -80,7 +80,15 @@ async def test_neither_source_is_told_of_both_and_worth_trying_again():
     assert caught.value.retryable
 
 
-async def test_path_is_unreadable_only_if_neither_source_could_give_it():
-    assert await keys_of(SEALED, None)[0].unreadable(["a"]) == {}
+async def test_outage_is_told_even_where_the_fallback_would_serve():
+    """A card that hid it would let Vault stay dead until the fallback is needed and gone too."""
+    (error,) = (await keys_of(SEALED, None)[0].unreadable(["a"])).values()
+    assert error.user_message == (
+        "a cannot be read: Vault is sealed; the sealed fallback would serve it"
+    )
+    assert (error.remedy, error.retryable) == ("Unseal Vault.", True)
+
+
+async def test_what_neither_source_could_give_is_told_as_the_first_tells_it():
     assert await keys_of(SEALED, NONE)[0].unreadable(["a"]) == {"a": SEALED}
     assert await keys_of(None, NONE)[0].unreadable(["a"]) == {}
