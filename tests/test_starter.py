@@ -244,7 +244,8 @@ async def test_token_that_slack_refuses_leaves_no_folder(desk: Desk):
 async def test_slack_that_does_not_answer_is_not_waited_for(desk: Desk):
     nowhere = f"http://127.0.0.1:{free_ports()}/api/"
     with pytest.raises(ConfigError) as caught:
-        await front.met(SecretStr("xoxb-1"), nowhere, limit_s=0.05)
+        async with asyncio.timeout(2):
+            await front.met(SecretStr("xoxb-1"), nowhere, limit_s=0.05)
     assert str(caught.value) == (
         f"Slack did not answer at {nowhere} within 0.05 s. "
         "Try again where it can be reached directly: HTTPS_PROXY is not heeded."
