@@ -22,7 +22,7 @@ from bot.config import Config
 from bot.domain import finding as findings
 from bot.domain.errors import BotError, ConfigError, SecretError
 from bot.domain.event import Event, EventKind, Fact
-from bot.domain.finding import Finding
+from bot.domain.finding import Finding, Grade
 from bot.flow.ports import KeyDocument, KeySource
 from bot.keys import tokens
 from bot.slack import connection
@@ -39,6 +39,8 @@ UNASKED = (
     "Vault is not asked from here: that would open the wrapped secret_id, which serve needs. "
     "Its own check asks every hour"
 )
+KEYS_READ = "What was read is on record: serve takes it into the chain of events."
+KEYS_UNREAD = "Keys that can cancel were not read: cancelall check --keys does that, on the record."
 
 Say = Callable[[str], None]
 
@@ -53,12 +55,7 @@ class _Start:
 
 
 async def check(
-    path: Path,
-    say: Say,
-    *,
-    with_keys: bool = False,
-    environment: Mapping[str, str] | None = None,
-    limit_s: float = everything.LIMIT_S,
+    path: Path, say: Say, *, with_keys: bool = False, limit_s: float = everything.LIMIT_S
 ) -> int:
     """Ask everything that a run would need, and print what was found, the worst first.
 
@@ -66,7 +63,6 @@ async def check(
         path: of the config.
         say: prints a line.
         with_keys: read the keys that can cancel too, once that is recorded.
-        environment: in the place of the process's own.
         limit_s: after so many seconds, what has not answered is a line.
 
     Returns:
@@ -74,30 +70,26 @@ async def check(
     """
     async with AsyncExitStack() as stack:
         start = _Start(stack=stack)
-        config = _load(path, environment, start)
+        config = _load(path, start)
+        ground = None if config is None else await _ground(config, start, with_keys=with_keys)
         found = tuple(start.found)
-        if config is not None:
-            ground = await _ground(config, start, with_keys=with_keys)
-            already = tuple(start.found)
-            found = (await everything.examine(ground, limit_s=limit_s, already=already)).findings
+        if ground is not None:
+            checkup = await everything.examine(ground, limit_s=limit_s, already=found)
+            found = checkup.findings
     for line in findings.lines(found):
         say(line)
-    if with_keys:
-        say("What was read is on record: serve takes it into the chain of events.")
-    else:
-        say("Keys that can cancel were not read: cancelall check --keys does that, on the record.")
-    is_wrong = any(finding.grade is findings.Grade.WRONG for finding in found)
-    return WRONG if is_wrong else READY
+    say(KEYS_READ if ground is not None and ground.is_with_keys else KEYS_UNREAD)
+    return WRONG if any(finding.grade is Grade.WRONG for finding in found) else READY
 
 
-def _load(path: Path, environment: Mapping[str, str] | None, start: _Start) -> Config | None:
+def _load(path: Path, start: _Start) -> Config | None:
     """Read the config; if only Slack's part of it is of no use, all others are looked at still."""
     try:
-        return configs.load(path, environment)
+        return configs.load(path)
     except ConfigError as error:
         start.found.append(_wrong("config", path.name, error))
     try:
-        return configs.load_console(path, environment)
+        return configs.load_console(path)
     except ConfigError:
         return None
 

@@ -17,7 +17,7 @@ from bot.checks import keyfacts
 from bot.checks import keys as sources
 from bot.checks.ground import Ground
 from bot.checks.keyfacts import Inspected, KeyUse
-from bot.checks.slate import Slate, Spot, named
+from bot.checks.slate import Look, Slate, Spot, named
 from bot.domain.errors import SecretError
 from bot.domain.finding import Finding, listed
 from bot.domain.plan import AccountEntry
@@ -46,6 +46,13 @@ class _Round:
         """Return where an account is."""
         return self.venues.venue(account.venue, account.base_url)
 
+    async def at_account(self, account: AccountEntry, work: Look) -> None:
+        """Look at one account; a bug in that hides no other."""
+        await self.slate.guarded(keyfacts.spot_of(account), work, within=HERE)
+
+
+HERE = Spot(part="account")
+
 
 async def look(ground: Ground, slate: Slate) -> None:
     """Look at the keys of every account, side by side; each path is read once."""
@@ -54,13 +61,12 @@ async def look(ground: Ground, slate: Slate) -> None:
     this = _Round(ground=ground, slate=slate, keys=ground.keys, venues=ground.venues)
     async with asyncio.TaskGroup() as group:
         for (path, use), accounts in _paths(ground).items():
-            spot = Spot(part="keys", about=path, accounts=tuple(a.name for a in accounts))
-            work = partial(_look_at_path, this, path, use, accounts)
-            group.create_task(slate.guarded(spot, work))
+            group.create_task(_look_at_path(this, path, use, accounts))
         for account in ground.config.accounts:
             if account.read_key is None:
-                work = partial(_look_without_key, this, account)
-                group.create_task(slate.guarded(keyfacts.spot_of(account), work))
+                group.create_task(
+                    this.at_account(account, partial(_look_without_key, this, account))
+                )
     slate.add(*_held_twice(this), *_left_out(this))
 
 
@@ -78,15 +84,21 @@ def _paths(ground: Ground) -> dict[tuple[str, KeyUse], list[AccountEntry]]:
 async def _look_at_path(
     this: _Round, path: str, use: KeyUse, accounts: Sequence[AccountEntry]
 ) -> None:
+    found: list[KeyDocument] = []
+    spot = Spot(part="keys", about=path, accounts=tuple(account.name for account in accounts))
+    await this.slate.guarded(spot, partial(_read, this, path, found), within=HERE)
+    async with asyncio.TaskGroup() as group:
+        for document in found:
+            for account in accounts:
+                work = partial(_look_at_key, this, (path, document), use, account)
+                group.create_task(this.at_account(account, work))
+
+
+async def _read(this: _Round, path: str, into: list[KeyDocument]) -> None:
     try:
-        document = await this.keys.read(path)
+        into.append(await this.keys.read(path))
     except SecretError as error:
         this.slate.add(*sources.of_paths(this.ground.config, {path: error}))
-        return
-    async with asyncio.TaskGroup() as group:
-        for account in accounts:
-            work = partial(_look_at_key, this, (path, document), use, account)
-            group.create_task(this.slate.guarded(keyfacts.spot_of(account), work))
 
 
 async def _look_at_key(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from bot.checks.slate import Spot, named
+from bot.checks.slate import Spot
 from bot.config import Config
 from bot.domain.finding import SHOWN_MAX, Finding, Grade, listed
 from policies import evaluate
@@ -41,9 +41,9 @@ def _of_kind(
     policy: Policy, rules: tuple[str, ...], accounts: Sequence[Account], roster: Sequence[Actor]
 ) -> Iterator[Finding]:
     """Say who of those who may ask could get these accounts, of the same rules, approved."""
-    names = tuple(account.name for account in accounts)
+    names, judged = tuple(account.name for account in accounts), accounts[:1]
     spot = Spot(part="policy", about=f"rule {', '.join(rules)}", accounts=names)
-    askers = quorums.askers(policy, accounts, roster)
+    askers = quorums.askers(policy, judged, roster)
     if not askers:
         text = f"nobody who is left in its roles may ask for {listed(names)}"
         yield spot.wrong("ask", text, EDIT)
@@ -51,7 +51,7 @@ def _of_kind(
     stuck = {
         actor.name: reasons
         for actor in askers
-        if (reasons := evaluate.unsatisfiable(policy, accounts, actor, roster))
+        if (reasons := evaluate.unsatisfiable(policy, judged, actor, roster))
     }
     if len(stuck) == len(askers):
         (reasons, *_) = stuck.values()
@@ -62,7 +62,10 @@ def _of_kind(
         remedy = "Add somebody else to the roles that approve."
         yield spot.warning("spare", text, remedy)
     else:
-        yield spot.fine("seats", f"{named(askers, 'person')} may ask, and others can approve")
+        who = listed(sorted(actor.name for actor in askers))
+        needs = any(rule.approve for rule in evaluate.matching(policy, judged[0]))
+        then = "others can approve" if needs else "nobody needs to agree"
+        yield spot.fine("seats", f"{who} may ask, and {then}")
 
 
 def _of_all(policy: Policy, accounts: Sequence[Account], roster: Sequence[Actor]) -> Finding:

@@ -10,7 +10,7 @@ https://slack.com/help/articles/115004952926-Manage-user-groups-from-the-admin-d
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -48,21 +48,19 @@ async def look(ground: Ground, slate: Slate, *, meet_s: float = MEET_S) -> None:
     if me is None:
         return
     slack = config.file.slack
-    works = {
-        f"channel {channel}": partial(_channel, side.client, channel)
-        for channel in dict.fromkeys((slack.incident_channel, *slack.channels))
+    works: dict[Spot, partial[Coroutine[Any, Any, None]]] = {
+        Spot(part="policy", about="people"): partial(_people, config, side)
     }
+    for channel in (slack.incident_channel, *slack.channels):
+        works[Spot(part="slack", about=f"channel {channel}")] = partial(
+            _channel, side.client, channel
+        )
+    if side.app_client is not None:
+        works[Spot(part="slack", about="app-level token")] = partial(_app_token, side.app_client)
     async with asyncio.TaskGroup() as group:
-        for about, work in works.items():
-            spot = Spot(part="slack", about=about)
-            group.create_task(slate.guarded(spot, partial(work, slate, spot)))
-        spot = Spot(part="policy", about="people")
-        group.create_task(slate.guarded(spot, partial(_people, config, side, slate, spot)))
-        if side.app_client is not None:
-            spot = Spot(part="slack", about="app-level token")
-            group.create_task(
-                slate.guarded(spot, partial(_app_token, side.app_client, slate, spot))
-            )
+        for spot, work in works.items():
+            looking = partial(work, slate, spot)
+            group.create_task(slate.guarded(spot, looking, within=Spot(part="slack")))
 
 
 async def _meet(

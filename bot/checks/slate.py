@@ -70,28 +70,35 @@ class Slate:
     """What was found so far, and what is still being looked at."""
 
     findings: list[Finding] = field(default_factory=list)
-    looking: list[Spot] = field(default_factory=list)
+    looking: list[tuple[Spot, Spot | None]] = field(default_factory=list)
+    """What is being looked at, and what waits for that."""
 
     def add(self, *findings: Finding) -> None:
         """Write findings down."""
         self.findings += findings
 
-    async def guarded(self, spot: Spot, look: Look) -> None:
-        """Look at one thing; a bug in that is a finding, and ends nothing else."""
-        self.looking.append(spot)
+    async def guarded(self, spot: Spot, look: Look, *, within: Spot | None = None) -> None:
+        """Look at one thing; a bug in that is a finding, and ends nothing else.
+
+        Args:
+            spot: what is looked at.
+            look: the work.
+            within: what waits for this; if time runs out, it is this that did not answer.
+        """
+        self.looking.append((spot, within))
         try:
             await look()
         except Exception:
             logger.exception("check.failed", extra={"part": spot.part, "about": spot.about})
             why = "a bug in cancelall kept this from being looked at"
             self.add(spot.blind("look", why, "Show the log to whoever mends cancelall."))
-        self.looking.remove(spot)
+        self.looking.remove((spot, within))
 
     def give_up(self, limit_s: float) -> None:
         """Write down what did not answer in time."""
-        inner = {spot.part for spot in self.looking if spot.about}
-        for spot in self.looking:
-            if spot.about or spot.part not in inner:  # A part waits for what it looks at.
+        waiting = {within for _, within in self.looking}
+        for spot, _ in self.looking:
+            if spot not in waiting:
                 text = f"no answer within {limit_s:g} s"
                 self.add(spot.blind("look", text, "Look again; if it stays, look there by hand."))
 

@@ -28,7 +28,7 @@ async def look(ground: Ground, slate: Slate) -> None:
         for name, base_url in ground.config.settings:
             spot = spot_of(ground.config, name, base_url)
             work = partial(ask, slate, spot, ground.venues.venue(name, base_url))
-            group.create_task(slate.guarded(spot, work))
+            group.create_task(slate.guarded(spot, work, within=Spot(part="venue")))
 
 
 def spot_of(config: Config, name: str, base_url: str) -> Spot:

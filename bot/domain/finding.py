@@ -84,11 +84,6 @@ class Checkup:
     kept: tuple[Finding, ...] = ()
     """Found by an earlier check, of what this one could not look at."""
 
-    @property
-    def is_wrong(self) -> bool:
-        """Tell whether anything would fail tonight."""
-        return any(finding.grade is Grade.WRONG for finding in self.findings)
-
     def of_account(self, name: str) -> Finding | None:
         """Return the worst that concerns an account; None if nothing does."""
         mine = [finding for finding in self.findings if name in finding.accounts]

@@ -23,7 +23,8 @@ ZOE = person("U0ZOE", "S0TRADERS", "S0RISK")
 GONE = replace(person("U0GONE", "S0RISK"), is_deactivated=True)
 ALL_FINE = [
     "fine     policy   all: 3 people suffice at least (alice asks, bob, head approve).",
-    "fine     policy   rule big, rule prod, rule test: 1 person may ask, and others can approve.",
+    "fine     policy   rule big, rule prod: alice may ask, and others can approve.",
+    "fine     policy   rule test: alice may ask, and nobody needs to agree.",
 ]
 
 

@@ -36,7 +36,7 @@ THERE = "See https://slack-status.com, and whether this host reaches slack.api_u
 GOOD = [
     EDITORS,
     "fine     policy   all: 2 people suffice at least (alice asks, bob approves).",
-    "fine     policy   rule prod: 1 person may ask, and others can approve.",
+    "fine     policy   rule prod: alice may ask, and others can approve.",
     "fine     slack    app-level token: it opens sockets.",
     "fine     slack    bot token: it is U0CANCELALL of T0HOME, with the scopes it needs.",
     f"fine     slack    channel {INCIDENT}: #incident takes cards.",
