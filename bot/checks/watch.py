@@ -43,8 +43,7 @@ class Watch:
 
     async def keep(self, *, first_s: float = FIRST_S, again_s: float = AGAIN_S) -> None:
         """Check for ever; the first time soon, or when it is due after a restart."""
-        self._told = await grounds.aside(lambda: checks.read_result(self._folder))
-        self.last = self.last or self._told
+        await self.resume()
         wait_s = first_s
         if self._told is not None:
             age_s = (self._ground.clock.now() - self._told.at).total_seconds()
@@ -53,6 +52,11 @@ class Watch:
             await asyncio.sleep(wait_s)
             await self.look()
             wait_s = again_s
+
+    async def resume(self) -> None:
+        """Take up what an earlier process found and told."""
+        self._told = await grounds.aside(lambda: checks.read_result(self._folder))
+        self.last = self.last or self._told
 
     async def look(self) -> None:
         """Check once, and post what is other than the channel knows."""

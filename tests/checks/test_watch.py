@@ -1,0 +1,216 @@
+"""The check that serve makes every hour: what changed is posted, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot import demo, wiring
+from bot.checks.ground import Ground
+from bot.checks.slate import Slate, Spot
+from bot.checks.watch import Watch
+from bot.domain.finding import Change, Checkup, Finding
+from bot.sandbox.slack import faults
+from bot.slack import answers
+from bot.store import checks
+from tests.fakes import desk as desks
+from tests.fakes.desk import Product
+from tests.slack import test_presenter as presenters
+
+BEHIND = "our clock is 3.0 s behind the venue's, and it allows 5 s"
+
+
+@dataclass
+class Channel:
+    """Takes what is posted, or does not."""
+
+    is_open: bool = True
+    posted: list[Change] = field(default_factory=list)
+
+    async def announce(self, change: Change) -> bool:
+        if self.is_open:
+            self.posted.append(change)
+        return self.is_open
+
+    def news(self) -> list[tuple[list[str], list[str]]]:
+        return [([f.text for f in c.new], [f.text for f in c.gone]) for c in self.posted]
+
+
+@dataclass
+class Scene:
+    product: Product
+    ground: Ground
+    channel: Channel = field(default_factory=Channel)
+
+    def watch(self) -> Watch:
+        return Watch(self.ground, self.channel.announce)
+
+
+@asynccontextmanager
+async def scene(folder: Path) -> AsyncIterator[Scene]:
+    """A desk without Slack, whose one venue has a clock that can be set."""
+    async with desks.open_surroundings(folder) as product:
+        config = demo.set_up(product.world, folder)
+        async with wiring.open_keys(config) as keys, wiring.open_venues(config) as venues:
+            yield Scene(
+                product=product,
+                ground=Ground(
+                    config=config,
+                    clock=wiring.SystemClock(),
+                    venues=venues,
+                    keys=keys,
+                    slack=None,
+                ),
+            )
+
+
+async def test_only_what_changed_is_posted(tmp_path: Path):
+    async with scene(tmp_path) as here:
+        watch = here.watch()
+        await watch.look()
+        first = here.channel.posted.pop()
+        assert "no read_key: how many orders are open is unknown before a run" in [
+            finding.text for finding in first.new
+        ]
+        await watch.look()
+        assert here.channel.posted == []
+        here.product.venue.skew_s = 3.0
+        await watch.look()
+        await watch.look()
+        here.product.venue.skew_s = 0.0
+        await watch.look()
+    assert here.channel.news() == [([BEHIND], []), ([], [BEHIND])]
+
+
+async def test_a_restart_repeats_nothing(tmp_path: Path):
+    async with scene(tmp_path) as here:
+        await here.watch().look()
+        here.channel.posted.clear()
+        again = here.watch()
+        await again.resume()
+        assert again.last is not None
+        assert again.last.of_account("bybit-opt") is not None
+        await again.look()
+    assert here.channel.posted == []
+
+
+async def test_what_slack_did_not_take_is_posted_the_next_time(tmp_path: Path):
+    async with scene(tmp_path) as here:
+        watch = here.watch()
+        await watch.look()
+        here.channel.posted.clear()
+        here.product.venue.skew_s = 3.0
+        here.channel.is_open = False
+        await watch.look()
+        here.channel.is_open = True
+        await watch.look()
+        await watch.look()
+    assert here.channel.news() == [([BEHIND], [])]
+
+
+async def test_a_result_that_nobody_can_read_is_as_none(tmp_path: Path):
+    async with scene(tmp_path) as here:
+        (tmp_path / "state" / checks.RESULT).write_text("{")
+        watch = here.watch()
+        await watch.resume()
+        assert watch.last is None
+        await watch.look()
+    assert len(here.channel.posted) == 1
+
+
+async def test_the_first_check_waits_until_it_is_due(tmp_path: Path):
+    async with scene(tmp_path) as here:
+        await here.watch().look()
+        looked = here.ground.clock.now()
+        async with asyncio.TaskGroup() as group:
+            watch = here.watch()
+            keeping = group.create_task(watch.keep(first_s=0.0, again_s=3600.0))
+            await asyncio.sleep(0.1)
+            assert watch.last is not None
+            assert watch.last.at < looked  # Read from the file: the next is due in an hour.
+            keeping.cancel()
+            assert watch.last is not None
+            old = replace(watch.last, at=looked - timedelta(hours=2))
+            checks.keep_result(tmp_path / "state", old)
+            late = here.watch()
+            keeping = group.create_task(late.keep(first_s=0.0, again_s=3600.0))
+            await desks.soon(lambda: late.last is not None and late.last.at > looked)
+            keeping.cancel()
+
+
+async def test_no_server_reads_keys_that_can_cancel(tmp_path: Path):
+    async with scene(tmp_path) as here:
+        with pytest.raises(AssertionError):
+            Watch(replace(here.ground, is_with_keys=True), here.channel.announce)
+        await here.watch().look()
+        assert not [seen for seen in here.product.venue.log if seen.uid == "1003"]
+
+
+async def test_a_change_is_posted_in_the_incident_channel_and_is_inert():
+    spot = Spot(part="venue", about="bybit")
+    new = spot.wrong("reached", "the venue says <!channel> *boo*", "Check DNS.")
+    change = Change(new=(new,), gone=(spot.warning("clock", BEHIND),))
+    async with presenters.opened() as here:
+        assert await here.presenter.announce(answers.changes(change))
+        message = await here.shown("cancelall check")
+        here.traffic.add("chat.postMessage", faults.server_error())
+        assert not await here.presenter.announce(answers.changes(change))
+    lines = message.text.splitlines()
+    assert lines[0] == "*cancelall check*: 1 new, 1 gone"
+    assert lines[1].startswith("*new* wrong venue bybit: the venue says &lt;!channel&gt;")
+    assert lines[2] == f"*gone* warning venue bybit: {BEHIND}."
+
+
+async def test_status_tells_the_last_result_of_each_account_the_worst_first(tmp_path: Path):
+    def of(name: str) -> Spot:
+        return Spot(part="account", about=name, accounts=(name,))
+
+    found: tuple[Finding, ...] = (
+        of("bybit-arb").fine("key owner", "the key is of this account"),
+        of("bybit-opt").warning("withdraw", "the key may withdraw", "Store another."),
+    )
+    async with desks.open_product(tmp_path) as product:
+        desk = product.bot.desk
+        nothing = await answers.status(desk)
+        old = Checkup(at=desk.clock.now() - timedelta(minutes=12, seconds=5), findings=found)
+        said = await answers.status(desk, old)
+        older = replace(old, at=old.at - timedelta(hours=2))
+        assert "bybit-arb: fine, 2 h ago" in (await answers.status(desk, older)).text
+    assert nothing.text == "Nothing is pending or running. 3 accounts in the config."
+    assert said.text.splitlines()[1:] == [
+        "bybit-opt: warning, 12 min ago: the key may withdraw. Store another.",
+        "bybit-mm: unknown, 12 min ago",
+        "bybit-arb: fine, 12 min ago",
+    ]
+
+
+async def test_a_bug_in_one_look_is_a_line_and_ends_no_other(
+    caplog: pytest.LogCaptureFixture,
+):
+    slate = Slate()
+
+    async def broken() -> None:
+        raise RuntimeError("canary")
+
+    async def whole() -> None:
+        slate.add(Spot(part="venue").fine("x", "fine"))
+
+    looks: list[tuple[str, Callable[[], Any]]] = [("a", broken), ("b", whole)]
+    async with asyncio.TaskGroup() as group:
+        for name, look in looks:
+            group.create_task(slate.guarded(Spot(part="venue", about=name), look))
+    assert [finding.line for finding in slate.findings] == [
+        (
+            "wrong    venue    a: a bug in cancelall kept this from being looked at. "
+            "Show the log to whoever mends cancelall."
+        ),
+        "fine     venue    fine.",
+    ]
+    assert [record.message for record in caplog.records] == ["check.failed"]
