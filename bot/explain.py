@@ -36,8 +36,8 @@ PLAIN: Mapping[str, str] = {
     "too_short": "must not be empty",
     "tuple_type": "must be a list: […]",
     NAME: "must be small letters, digits, dots, dashes or underscores",
-    CHANNEL: "must be a channel's id, such as C0123ABCD",
-    PERSON: "must be a person's id at Slack, such as U0123ABCD",
+    CHANNEL: "must be a channel's id, such as C0123ABCD: Slack shows it below a channel's details",
+    PERSON: "must be a member id, such as U0123ABCD: Slack copies it from a profile's menu",
     VARIABLE: "must be the name of an environment variable, in capitals",
 }
 """pydantic's words for us, in words for people."""

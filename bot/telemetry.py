@@ -6,6 +6,7 @@ Owns the format and the redaction. Parts log with the standard library; a messag
 
 from __future__ import annotations
 
+import ctypes
 import io
 import json
 import logging
@@ -13,6 +14,7 @@ import os
 import re
 import resource
 import select
+import sys
 from collections.abc import MutableMapping
 from datetime import UTC, datetime
 from typing import Any, TextIO
@@ -48,6 +50,7 @@ LOOK_AT = frozenset(
     }
 )
 """Events that a human should look at; so is a verdict that is not FLAT."""
+PR_SET_DUMPABLE = 4
 TAKEN = frozenset(
     {*vars(logging.makeLogRecord({})), "message", "asctime"}
     | {"event", "level", "logger", "timestamp", "exception"}
@@ -194,5 +197,14 @@ def _clean(value: Any) -> Any:
 
 
 def harden() -> None:
-    """Switch core dumps off: they would hold keys."""
+    """Switch core dumps off: they would hold keys.
+
+    The limit alone does not hold where the kernel pipes them into a program (apport,
+    systemd-coredump): such a process must be marked as not to be dumped. That also keeps other
+    processes of this user from reading its memory.
+
+    Source: https://man7.org/linux/man-pages/man2/pr_set_dumpable.2const.html, read 2026-11-21.
+    """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)

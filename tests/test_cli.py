@@ -365,7 +365,15 @@ def test_the_checks_cannot_be_optimised_away(folder: Path):
 @pytest.mark.parametrize(
     ("words", "named"),
     [
-        ((), {"serve", "demo", "keys"}),
+        (
+            (),
+            {
+                *("check", "demo", "healthz", "keys", "pull"),
+                *("sandbox", "serve", "slack", "vault"),
+            },
+        ),
+        (("slack",), {"manifest"}),
+        (("vault",), {"policy"}),
         (("keys",), {"seal", "list"}),
         (("sandbox",), {"init", "venues"}),
     ],

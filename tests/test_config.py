@@ -242,7 +242,7 @@ WRONG = {
     ): changed('"bybit-mm"', '"Bybit MM"'),
     (
         'config.toml: "slack.incident_channel" is wrong: must be a channel\'s id, such as '
-        "C0123ABCD. See the README's config."
+        "C0123ABCD: Slack shows it below a channel's details. See the README's config."
     ): changed('"C0INCIDENT"', '"#incident"'),
     (
         'config.toml: "slack.channels" is wrong: must be a list: […]. See the README\'s config.'

@@ -178,8 +178,8 @@ WRONG = {
         "address =", "adress ="
     ),
     (
-        'config.toml: "console.people.alice" is wrong: must be a person\'s id at Slack, '
-        "such as U0123ABCD. See the README's config."
+        'config.toml: "console.people.alice" is wrong: must be a member id, such as U0123ABCD: '
+        "Slack copies it from a profile's menu. See the README's config."
     ): changed('"U0HEAD"', '"alice"'),
 }
 

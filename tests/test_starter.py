@@ -179,7 +179,7 @@ async def test_values_that_nobody_has_changed_are_refused_by_name(desk: Desk):
     assert [str(channel.value), str(person.value)] == [
         (
             'config.toml: "slack.incident_channel" is wrong: must be a channel\'s id, such as '
-            "C0123ABCD. See the README's config."
+            "C0123ABCD: Slack shows it below a channel's details. See the README's config."
         ),
         (
             'policy.toml: Role "desk": "YOUR-MEMBER-ID" in "users" is not a Slack id. '
