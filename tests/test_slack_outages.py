@@ -108,10 +108,11 @@ async def test_slack_that_goes_away_in_mid_run_changes_nothing_on_the_wire(
         assert seen[name] == seen["well"], name
 
 
-@pytest.mark.parametrize("mode", ["socket", "http"])
-async def test_two_people_cancel_everything_by_either_transport(tmp_path: Path, mode: str):
-    async with desks.open_surroundings(tmp_path) as product:
-        demo.set_up(product.world, tmp_path, mode=mode)
-        async with desks.started(product):
-            assert (await product.flat()).startswith("FLAT: 3 of 3 accounts")
+async def test_two_people_cancel_everything_in_socket_mode(tmp_path: Path):
+    async with running(tmp_path, "socket") as product:
+        assert (await product.flat()).startswith("FLAT: 3 of 3 accounts")
+        assert {kind for each in product.slack.sockets.open for kind in each.carried} == {
+            "slash_commands",
+            "interactive",
+        }
     assert product.left() == 0

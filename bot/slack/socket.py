@@ -65,7 +65,7 @@ class Pace:
     refused_again_s: float = 60.0
     """Until a token is tried again that Slack has refused while we run."""
     stagger_s: float = 4.0
-    """Within which the second socket is opened: all of them at once Slack refuses."""
+    """Within which the second socket is opened: many at once Slack has been seen to refuse."""
 
 
 PACE = Pace()
