@@ -436,6 +436,14 @@ async def test_serve_takes_the_record_of_a_check_into_the_chain_once(tmp_path: P
     assert [each.name for each in folder.iterdir()] == [f"{path.name}.recorded"]
 
 
+async def test_a_record_that_cannot_be_read_is_kept_and_not_called_recorded(tmp_path: Path):
+    (tmp_path / "x.check").write_text("{\n")
+    async with engine.open_store(f"sqlite:///{tmp_path}/cancelall.db") as store:
+        await store.checks.take_up(tmp_path)
+        assert await store.trail.events(CHECK) == ()
+    assert (tmp_path / "x.check.unreadable").read_text() == "{\n"
+
+
 async def test_a_store_in_use_is_looked_at_beside_its_server(tmp_path: Path):
     async with desks.open_surroundings(tmp_path) as product:
         made_ready(product)
@@ -493,70 +501,92 @@ async def test_a_store_that_serve_could_not_open_is_wrong(
     assert (tmp_path / "cancelall.db").read_bytes() == before
 
 
-VAULT = """
-source = "vault"
-fallback = "sealed"
-[keys.vault]
-address = "{url}"
-auth = "token"
-token = {{ file = "vault.token" }}
-"""
+def into_vault(product: Product, url: str, token: str, *, fallback: str = "") -> None:
+    """Write the config that has its keys in Vault."""
+    (product.folder / "vault.token").write_text(token)
+    (product.folder / "vault.token").chmod(0o600)
+    edit(product, 'source = "sealed"', f'source = "vault"{fallback}')
+    edit(
+        product,
+        "[store]",
+        f'[keys.vault]\naddress = "{url}"\nauth = "token"\n'
+        'token = { file = "vault.token" }\n\n[store]',
+    )
+
+
+ALLOWED = {
+    "auth/token/lookup-self": "read",
+    "auth/token/renew-self": "update",
+    "sys/capabilities-self": "update",
+    "secret/data/venues/bybit-arb": "read",
+    "secret/data/venues/bybit-mm-ro": "read",
+    "secret/data/venues/bybit-arb-ro": "read",
+}
+FALLBACK = '\nfallback = "sealed"'
 
 
 async def test_vault_is_asked_for_each_path_and_the_fallback_for_its_names(tmp_path: Path):
     state = VaultState()
     state.mounts.add("secret")
-    own = "\n".join(
-        f'path "{path}" {{ capabilities = ["{may}"] }}'
-        for path, may in {
-            "auth/token/lookup-self": "read",
-            "auth/token/renew-self": "update",
-            "sys/capabilities-self": "update",
-            "secret/data/venues/bybit-arb": "read",
-            "secret/data/venues/bybit-opt": "read",
-            "secret/data/venues/bybit-mm-ro": "read",
-            "secret/data/venues/bybit-arb-ro": "read",
-        }.items()
-    )
-    state.policies["bot"] = parse_policy(own)
+    lines = [f'path "{path}" {{ capabilities = ["{may}"] }}' for path, may in ALLOWED.items()]
+    state.policies["bot"] = parse_policy("\n".join(lines))
     token = state.add_token(policies=["bot"], ttl=3600, path="auth/token/create", name="bot")
     with vaults.running(state) as vault:
         async with desks.open_surroundings(tmp_path) as product:
             made_ready(product)
-            (tmp_path / "vault.token").write_text(token.id)
-            (tmp_path / "vault.token").chmod(0o600)
-            edit(product, 'source = "sealed"\n', "")
-            edit(product, "[keys]\n", "[keys]\n" + VAULT.format(url=vault.url).split("[keys.")[0])
-            edit(
-                product,
-                "[store]",
-                "[keys." + VAULT.format(url=vault.url).split("[keys.")[1] + "\n[store]",
-            )
-            edit(product, 'key = "venues/bybit-opt"', 'key = "venues/bybit-options"')
+            into_vault(product, vault.url, token.id, fallback=FALLBACK)
+            edit(product, 'key = "venues/bybit-mm"', 'key = "venues/bybit-m"')
             code, said = await checked(product)
     assert code == 78
-    for line in (
+    assert [line for line in said if "  keys     " in line] == [
         (
-            "wrong    keys     bybit-mm, key: Vault denies secret/data/venues/bybit-mm. Add to the "
-            'policy: path "secret/data/venues/bybit-mm" { capabilities = ["read"] }; or mend '
+            "wrong    keys     bybit-arb, read key: no secret at secret/data/venues/bybit-arb-ro "
+            "in Vault. Write it: vault kv put -mount=secret venues/bybit-arb-ro @key.json (a KV v2 "
+            'engine; the policy needs path "secret/data/venues/bybit-arb-ro" { capabilities = '
+            '["read"] }).'
+        ),
+        (
+            "wrong    keys     bybit-mm, key: Vault denies secret/data/venues/bybit-m. Add to the "
+            'policy: path "secret/data/venues/bybit-m" { capabilities = ["read"] }; or mend '
             "keys.vault.mount."
         ),
         (
             "wrong    keys     bybit-mm, read key: no secret at secret/data/venues/bybit-mm-ro in "
             "Vault. Write it: vault kv put -mount=secret venues/bybit-mm-ro @key.json (a KV v2 "
-            "engine; "
-            'the policy needs path "secret/data/venues/bybit-mm-ro" { capabilities = ["read"] }).'
+            'engine; the policy needs path "secret/data/venues/bybit-mm-ro" { capabilities = '
+            '["read"] }).'
         ),
         (
-            "warning  keys     fallback: keys.sealed lacks venues/bybit-options: while Vault is "
-            "out, "
-            "that key cannot be had. Seal it too: cancelall keys seal venues/bybit-options --file "
+            "wrong    keys     bybit-opt, key: Vault denies secret/data/venues/bybit-opt. Add to "
+            'the policy: path "secret/data/venues/bybit-opt" { capabilities = ["read"] }; or mend '
+            "keys.vault.mount."
+        ),
+        (
+            "warning  keys     fallback: keys.sealed lacks venues/bybit-m: while Vault is out, "
+            "that key cannot be had. Seal it too: cancelall keys seal venues/bybit-m --file "
             f"{tmp_path}/keys.sealed."
         ),
-    ):
-        assert line in said, "\n".join(said)
+        "fine     keys     vault: 3 paths may be read.",
+    ]
     assert token.id not in "\n".join(said)
-    assert not [path for path in vault.paths() if path.endswith(("bybit-mm", "bybit-arb"))]
+    assert not [path for path in vault.paths() if path.endswith(("bybit-m", "bybit-arb"))]
+
+
+@pytest.mark.parametrize(("fallback", "grade"), [("", "wrong"), (FALLBACK, "warning")])
+async def test_an_outage_of_vault_is_one_line_and_a_warning_where_a_fallback_serves(
+    tmp_path: Path, fallback: str, grade: str
+):
+    async with desks.open_surroundings(tmp_path) as product:
+        made_ready(product)
+        into_vault(product, "http://127.0.0.1:1", "s.nobody-asks-for-it", fallback=fallback)
+        if not fallback:
+            for line in ('file = "keys.sealed"\n', 'passphrase = { file = "passphrase" }\n'):
+                edit(product, line, "")
+        code, said = await checked(product)
+    (line,) = [each for each in said if "  keys     " in each]
+    assert line.startswith(f"{grade:<7}  keys     vault: keys cannot be read: Vault at http://")
+    assert line.endswith("Start Vault, or mend the network, keys.vault.address or keys.vault.ca.")
+    assert code == (78 if grade == "wrong" else 0)
 
 
 async def test_a_wrapped_login_is_not_used_up_by_a_check(tmp_path: Path):
@@ -575,7 +605,7 @@ async def test_a_wrapped_login_is_not_used_up_by_a_check(tmp_path: Path):
             edit(product, line, "")
         code, said = await checked(product)
     assert code == 0
-    assert [line for line in said if " keys " in line] == [
+    assert [line for line in said if "  keys     " in line] == [
         (
             "warning  keys     vault: the secret_id comes wrapped and opens once: after a "
             "restart, and "

@@ -26,8 +26,6 @@ from bot.store.look import StoreFacts
 
 FREE_BYTES_MIN = 100_000_000
 """Below it a long night may fill the disk."""
-PROOF_S = 20.0
-"""How long the chain of events may take to be proven."""
 CORE_PATTERN = Path("/proc/sys/kernel/core_pattern")
 PR_GET_DUMPABLE = 3
 
@@ -42,7 +40,7 @@ async def look_at_store(ground: Ground, slate: Slate) -> None:
     """Look at the database, and prove its chain."""
     spot = Spot(part="store")
     try:
-        facts = await store_look.look(ground.config.file.store.url, limit_s=PROOF_S)
+        facts = await grounds.aside(lambda: store_look.look(ground.config.file.store.url))
     except ConfigError as error:
         slate.add(spot.wrong("opens", error.user_message, error.remedy))
         return

@@ -23,16 +23,17 @@ async def look(ground: Ground, slate: Slate) -> None:
     config = ground.config
     part, paths = config.file.keys, config.file.vault_paths
     slate.add(*_login(config))
+    held: frozenset[str] = frozenset()
+    if part.fallback is not None and part.file is not None:
+        file, names = part.file, config.file.key_paths
+        held, found = await grounds.aside(lambda: _fallback(file, names))
+        slate.add(*found)
     if ground.keys is not None:
         unreadable = await ground.keys.unreadable(paths)
-        slate.add(*of_paths(config, unreadable))
+        slate.add(*of_paths(config, unreadable, spare=held))
         if readable := [path for path in paths if path not in unreadable]:
             spot = Spot(part="keys", about=part.source)
             slate.add(spot.fine("paths", f"{named(readable, 'path')} may be read"))
-    if part.fallback is not None and part.file is not None:
-        file = part.file
-        names = config.file.key_paths
-        slate.add(*await grounds.aside(lambda: list(_fallback(file, names))))
 
 
 def _login(config: Config) -> Iterator[Finding]:
@@ -49,8 +50,16 @@ def _login(config: Config) -> Iterator[Finding]:
     )
 
 
-def of_paths(config: Config, unreadable: Mapping[str, SecretError]) -> Iterator[Finding]:
-    """Say of each path why it cannot be read; an outage is one line, not one for each path."""
+def of_paths(
+    config: Config, unreadable: Mapping[str, SecretError], *, spare: Collection[str] = ()
+) -> Iterator[Finding]:
+    """Say of each path why it cannot be read; an outage is one line, not one for each path.
+
+    Args:
+        config: says whose they are.
+        unreadable: the paths, and why.
+        spare: those that a fallback holds, which serves them in an outage.
+    """
     outages: dict[str, list[str]] = {}
     for path, error in sorted(unreadable.items()):
         if error.retryable:
@@ -61,7 +70,8 @@ def of_paths(config: Config, unreadable: Mapping[str, SecretError]) -> Iterator[
     for why, paths in outages.items():
         accounts = _accounts(config, paths)
         spot = Spot(part="keys", about=config.file.keys.source, accounts=accounts)
-        yield spot.blind("outage", f"keys cannot be read: {why}", unreadable[paths[0]].remedy)
+        found = spot.warning if set(paths) <= set(spare) else spot.blind
+        yield found("outage", f"keys cannot be read: {why}", unreadable[paths[0]].remedy)
 
 
 def _cause(error: SecretError, path: str) -> str:
@@ -82,14 +92,19 @@ def _users(config: Config, path: str) -> str:
     return "Slack's tokens"
 
 
-def _fallback(file: Path, paths: Collection[str]) -> Iterator[Finding]:
+def _fallback(file: Path, paths: Collection[str]) -> tuple[frozenset[str], list[Finding]]:
+    """Return the names that the fallback holds, and what it lacks."""
     spot = Spot(part="keys", about="fallback")
     try:
-        held = sealed.names(file)
+        held = frozenset(sealed.names(file))
     except SecretError as error:
-        yield spot.wrong("fallback", error.user_message, error.remedy)
-        return
-    for path in sorted(set(paths) - set(held)):
-        text = f"{file.name} lacks {path}: while Vault is out, that key cannot be had"
-        remedy = f"Seal it too: cancelall keys seal {path} --file {file}."
-        yield spot.warning(f"path {path}", text, remedy)
+        return frozenset(), [spot.wrong("fallback", error.user_message, error.remedy)]
+    lacking = [
+        spot.warning(
+            f"path {path}",
+            f"{file.name} lacks {path}: while Vault is out, that key cannot be had",
+            f"Seal it too: cancelall keys seal {path} --file {file}.",
+        )
+        for path in sorted(set(paths) - held)
+    ]
+    return held, lacking

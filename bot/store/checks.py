@@ -10,6 +10,7 @@ import asyncio
 import logging
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -27,6 +28,8 @@ logger = logging.getLogger(__name__)
 CHECK = "CHECK"
 """Stands where events name a request: a check is of none."""
 RECORD = ".check"
+UNREADABLE = ".unreadable"
+"""What is added to the name of a record in which nothing can be read; the log says so too."""
 RESULT = "check.json"
 
 
@@ -68,8 +71,9 @@ class Checks:
         """
         loop = asyncio.get_running_loop()
         for path, groups in await loop.run_in_executor(self._pool, _records, folder):
-            await self._writer.run(lambda c, groups=groups: _take(c, groups))  # type: ignore[misc]
-            await loop.run_in_executor(self._pool, _put_away, path)
+            await self._writer.run(partial(_take, groups))
+            ending = record.RECORDED if groups else UNREADABLE
+            await loop.run_in_executor(self._pool, path.replace, f"{path}{ending}")
 
     def close(self) -> None:
         """Let the thread go."""
@@ -80,15 +84,11 @@ def _records(folder: Path) -> list[tuple[Path, tuple[Group, ...]]]:
     return [(path, record.read_groups(path)) for path in sorted(folder.glob(f"*{RECORD}"))]
 
 
-def _take(connection: Connection, groups: tuple[Group, ...]) -> None:
+def _take(groups: tuple[Group, ...], connection: Connection) -> None:
     for group in groups:
         if deliveries.is_first(connection, group.id, CHECK):
             told = (entry.event for entry in group.entries)
             events.append(connection, *(event for event in told if event is not None))
-
-
-def _put_away(path: Path) -> None:
-    path.replace(path.with_name(f"{path.name}{record.RECORDED}"))
 
 
 def read_result(folder: Path) -> Checkup | None:

@@ -87,7 +87,7 @@ class Trail:
         Returns:
             Its `seq`, or None if the whole chain holds.
         """
-        return await self._reader.run(_first_break)
+        return await self._reader.run(first_break)
 
 
 def _events(connection: Connection, request_id: str) -> tuple[Event, ...]:
@@ -108,7 +108,8 @@ def _event(body: str) -> Event:
     )
 
 
-def _first_break(connection: Connection) -> int | None:
+def first_break(connection: Connection) -> int | None:
+    """Find the number of the first event that does not follow; see `Trail.first_break`."""
     table = tables.events
     rows = connection.execute(select(table.c.seq, table.c.body, table.c.hash).order_by(table.c.seq))
     last = 0

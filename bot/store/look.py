@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import create_engine
+from sqlalchemy.exc import DBAPIError
 
-from bot.flow.ports import StoreDown
-from bot.store import engine
-from bot.store.events import Trail
-from bot.store.lane import Lane
+from bot.store import engine, events
 
 LOCKS = Path("/proc/locks")
 """Every lock that the kernel knows: `1: FLOCK  ADVISORY  WRITE 4711 fd:01:1234 0 EOF`.
@@ -38,8 +36,8 @@ class StoreFacts:
     """Why it cannot be used, if it cannot."""
 
 
-async def look(url: str, *, limit_s: float) -> StoreFacts:
-    """Look whether the database could be used, and prove its chain of events.
+def look(url: str) -> StoreFacts:
+    """Look whether the database could be used, and prove its chain of events; it may block.
 
     Raises:
         ConfigError: the URL names no database of this version.
@@ -49,21 +47,20 @@ async def look(url: str, *, limit_s: float) -> StoreFacts:
         return StoreFacts(path=path, is_there=False, trouble=_unfit_folder(path.parent))
     if not os.access(path, os.W_OK):
         return StoreFacts(path=path, trouble="this user may not write it")
-    lane = Lane("check", create_engine("sqlite://", creator=lambda: _open(path)), limit_s=limit_s)
+    reading = create_engine("sqlite://", creator=lambda: _open(path))
     try:
-        revision = await lane.run(_revision)
-        if not any(engine.MIGRATIONS.glob(f"versions/{revision}_*.py")):
-            return StoreFacts(path=path, trouble="a newer version of cancelall made it")
-        first_break = await Trail(lane).first_break()
-    except StoreDown as error:
-        return StoreFacts(path=path, trouble=str(error))
+        with reading.connect() as connection:
+            revision = connection.exec_driver_sql(
+                "SELECT version_num FROM alembic_version"
+            ).scalar()
+            if not any(engine.MIGRATIONS.glob(f"versions/{revision}_*.py")):
+                return StoreFacts(path=path, trouble="a newer version of cancelall made it")
+            first_break = events.first_break(connection)
+    except DBAPIError as error:
+        return StoreFacts(path=path, trouble=str(error.orig))
     finally:
-        await lane.close()
+        reading.dispose()
     return StoreFacts(path=path, is_in_use=_is_locked(path), first_break=first_break)
-
-
-def _revision(connection: Connection) -> str:
-    return str(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one())
 
 
 def _open(path: Path) -> sqlite3.Connection:
