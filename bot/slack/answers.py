@@ -60,10 +60,11 @@ def _checked(desk: Desk, checkup: Checkup) -> list[str]:
 
 def changes(change: Change) -> Message:
     """Say what a check found that the one before it had not, and what it no longer finds."""
-    said = [f"*cancelall check*: {len(change.new)} new, {len(change.gone)} gone"]
-    for word, found in (("new", change.new), ("gone", change.gone)):
-        lines = [text.cut(text.escape(each.line), 600) for each in findings.arranged(found)]
-        said += [f"*{word}* {line}" for line in lines]
+    groups = {"new": findings.arranged(change.new), "gone": findings.arranged(change.gone)}
+    counts = ", ".join(f"{len(found)} {word}" for word, found in groups.items())
+    said = [f"*cancelall check*: {counts}"]
+    for word, found in groups.items():
+        said += [f"*{word}* {text.cut(text.escape(each.line), 600)}" for each in found]
     return blocks.lines(said)
 
 
