@@ -33,7 +33,7 @@ PR_GET_DUMPABLE = 3
 async def look(ground: Ground, slate: Slate) -> None:
     """Look at folders, the disk and core dumps."""
     state = ground.config.file.state.dir
-    slate.add(*await grounds.aside(lambda: [*_folders(state), *_core(CORE_PATTERN)]))
+    slate.add(*await grounds.aside(lambda: [*folders(state), _core()]))
 
 
 async def look_at_store(ground: Ground, slate: Slate) -> None:
@@ -65,7 +65,7 @@ def _of_store(spot: Spot, facts: StoreFacts) -> Finding:
     return spot.fine("opens", f"every event follows from the one before it{used}")
 
 
-def _folders(state: Path) -> Iterator[Finding]:
+def folders(state: Path) -> Iterator[Finding]:
     """Try the folders that serve and a pull write to."""
     for topic, folder, what in (
         ("state", state, "what venues list and nonces are not kept"),
@@ -100,26 +100,27 @@ def _existing(folder: Path) -> Path:
     return next(each for each in (folder, *folder.parents) if each.exists())
 
 
-def _core(pattern: Path) -> Iterator[Finding]:
+def _core() -> Finding:
+    """Ask the kernel what it would do with a crash of this process."""
+    try:
+        pattern = CORE_PATTERN.read_text()
+    except OSError:
+        pattern = "|"  # Nobody tells: so the limit alone is not relied on.
+    soft, _ = resource.getrlimit(resource.RLIMIT_CORE)
+    return of_core(pattern, limit=soft, is_dumpable=_is_dumpable())
+
+
+def of_core(pattern: str, *, limit: int, is_dumpable: bool) -> Finding:
     """Say whether a crash could write keys to a disk."""
     spot = Spot(part="host", about="core dumps")
-    try:
-        is_piped = pattern.read_text().startswith("|")
-    except OSError:
-        is_piped = True  # Nobody tells: so the limit alone is not relied on.
-    soft, _ = resource.getrlimit(resource.RLIMIT_CORE)
-    if not _is_dumpable() or (soft == 0 and not is_piped):
-        yield spot.fine("core", "off")
-    elif soft == 0:
-        yield spot.warning(
-            "core",
-            f"{pattern} hands dumps to a program, which the limit of 0 does not stop",
-            "Write a file name there, such as core, or make sure that the program keeps none.",
-        )
-    else:
-        yield spot.wrong(
-            "core", "a crash would write keys to the disk", "Set ulimit -c 0 for the process."
-        )
+    if not is_dumpable or (limit == 0 and not pattern.startswith("|")):
+        return spot.fine("core", "off")
+    if limit == 0:
+        text = f"{CORE_PATTERN} hands them to a program, which the limit of 0 does not stop"
+        remedy = "Write a file name there, such as core, or make sure that it keeps none."
+        return spot.warning("core", text, remedy)
+    text = "a crash would write keys to the disk"
+    return spot.wrong("core", text, "Set ulimit -c 0 for the process.")
 
 
 def _is_dumpable() -> bool:

@@ -110,6 +110,7 @@ async def test_a_desk_that_is_ready_has_nothing_but_who_edits_its_groups():
 
 
 CHANNEL = f"channel {INCIDENT}: "
+DISABLED = UserGroup(id=TRADERS, at_name="traders", members=(ALICE,), is_disabled=True)
 
 
 @pytest.mark.parametrize(
@@ -150,10 +151,17 @@ CHANNEL = f"channel {INCIDENT}: "
             ),
         ),
         (
-            lambda w: w.put_group(UserGroup(id=TRADERS, at_name="traders", is_disabled=True)),
+            lambda w: w.put_group(DISABLED),
             (
                 "wrong    policy   user group S0TRADERS: @traders is disabled: nobody is in it. "
                 "Enable it in Slack, or mend the policy."
+            ),
+        ),
+        (
+            lambda w: w.put_group(DISABLED),
+            (
+                "wrong    policy   rule prod: nobody who is left in its roles may ask for mm. "
+                "Mend the policy, or add people to its roles."
             ),
         ),
         (
@@ -195,7 +203,13 @@ CHANNEL = f"channel {INCIDENT}: "
     ],
     ids=[
         *("scopes too many", "archived", "not invited", "private", "shared"),
-        *("group disabled", "group gone", "group empty", "one person asks and approves"),
+        *(
+            "group disabled",
+            "its people",
+            "group gone",
+            "group empty",
+            "one person asks and approves",
+        ),
         *("approver gone", "too many to read"),
     ],
 )

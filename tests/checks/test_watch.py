@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from bot import demo, wiring
 from bot.checks.ground import Ground
-from bot.checks.slate import Slate, Spot
+from bot.checks.slate import Spot
 from bot.checks.watch import Watch
 from bot.domain.finding import Change, Checkup, Finding
 from bot.sandbox.slack import faults
+from bot.sandbox.venues.faults import Fault, Wrong
 from bot.slack import answers
 from bot.store import checks
 from tests.fakes import desk as desks
@@ -87,6 +87,19 @@ async def test_only_what_changed_is_posted(tmp_path: Path):
         here.product.venue.skew_s = 0.0
         await watch.look()
     assert here.channel.news() == [([BEHIND], []), ([], [BEHIND])]
+
+
+async def test_what_could_not_be_looked_at_is_not_told_to_be_gone(tmp_path: Path):
+    async with scene(tmp_path) as here:
+        watch = here.watch()
+        await watch.look()
+        here.channel.posted.clear()
+        here.product.venue.faults.add(Fault(wrong=Wrong.SERVER, path="/v5/user/query-api"))
+        await watch.look()
+        here.product.venue.faults.clear()
+        await watch.look()
+    failed = ["read key: Bybit's server failed"] * 2
+    assert here.channel.news() == [(failed, []), ([], failed)]
 
 
 async def test_a_restart_repeats_nothing(tmp_path: Path):
@@ -189,28 +202,3 @@ async def test_status_tells_the_last_result_of_each_account_the_worst_first(tmp_
         "bybit-mm: unknown, 12 min ago",
         "bybit-arb: fine, 12 min ago",
     ]
-
-
-async def test_a_bug_in_one_look_is_a_line_and_ends_no_other(
-    caplog: pytest.LogCaptureFixture,
-):
-    slate = Slate()
-
-    async def broken() -> None:
-        raise RuntimeError("canary")
-
-    async def whole() -> None:
-        slate.add(Spot(part="venue").fine("x", "fine"))
-
-    looks: list[tuple[str, Callable[[], Any]]] = [("a", broken), ("b", whole)]
-    async with asyncio.TaskGroup() as group:
-        for name, look in looks:
-            group.create_task(slate.guarded(Spot(part="venue", about=name), look))
-    assert [finding.line for finding in slate.findings] == [
-        (
-            "wrong    venue    a: a bug in cancelall kept this from being looked at. "
-            "Show the log to whoever mends cancelall."
-        ),
-        "fine     venue    fine.",
-    ]
-    assert [record.message for record in caplog.records] == ["check.failed"]
