@@ -36,7 +36,7 @@ class _Round:
     keys: KeySource
     venues: Venues
     holders: dict[tuple[Place, str], set[str]] = field(default_factory=dict)
-    """(place, name of a signer) -> the paths that hold it."""
+    """(place, name of a signer that can cancel) -> the paths that hold it."""
     siblings: dict[Place, set[str]] = field(default_factory=dict)
     """Accounts of the owner that a venue lists."""
     listing: dict[Place, set[str]] = field(default_factory=dict)
@@ -110,8 +110,9 @@ async def _look_at_key(
         this.slate.add(spot.warning(f"{use.value} note", f"{use.value} from the {document.note}"))
     try:
         signer = venue.signer(document.text)
-        place = (account.venue, account.base_url)
-        this.holders.setdefault((place, signer.budget_id), set()).add(path)
+        if use is KeyUse.TRADE:
+            place = (account.venue, account.base_url)
+            this.holders.setdefault((place, signer.budget_id), set()).add(path)
         adapter = venue.adapter(signer, uid=account.uid, purpose=Purpose.LOOK)
         await _inspect(this, account, use, adapter)
     except VenueError as error:
