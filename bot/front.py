@@ -17,8 +17,8 @@ from pydantic import SecretStr
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
-from adapters import link as links
 from bot import background as backgrounds
+from bot import wiring
 from bot.background import Background
 from bot.config import Config
 from bot.domain.errors import ConfigError
@@ -104,13 +104,8 @@ def api_url(config: Config) -> str:
 
 
 def _checked(url: str) -> str:
-    try:
-        return f"{links.one_spelling(url)}/"
-    except ValueError as error:
-        raise ConfigError(
-            user_message=f"slack.api_url: {error}.",
-            remedy="Write https://slack.com/api/, or leave it out.",
-        ) from None
+    remedy = "Write https://slack.com/api/, or leave it out."
+    return f"{wiring.private_url(url, key='slack.api_url', remedy=remedy)}/"
 
 
 async def met(bot_token: SecretStr, url: str, *, limit_s: float = MET_S) -> Identity:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from adapters import link as links
 from adapters import registry
 from adapters.contract import AnyVenue
 from adapters.gate import Gate
@@ -77,12 +78,25 @@ def _make(folder: Path) -> None:
         ) from None
 
 
+def private_url(url: str, *, key: str, remedy: str) -> str:
+    """Check where secrets go, by one rule for all of them: no plain http but to this machine.
+
+    Raises:
+        ConfigError: nothing secret may go there; names `key`.
+    """
+    try:
+        return links.one_spelling(url)
+    except ValueError as error:
+        raise ConfigError(user_message=f"{key}: {error}.", remedy=remedy) from None
+
+
 @asynccontextmanager
 async def open_keys(config: Config) -> AsyncIterator[KeySource]:
     """Open where keys come from. Vault need not answer for that; a sealed file must open.
 
     Raises:
         SecretError: the sealed file cannot be read, or its passphrase is wrong.
+        ConfigError: Vault's address or CA is none.
     """
     part = config.file.keys
     async with AsyncExitStack() as stack:
@@ -96,6 +110,8 @@ async def open_keys(config: Config) -> AsyncIterator[KeySource]:
             assert sealed_keys is not None
             yield sealed_keys
             return
+        address = config.vault.part.address
+        private_url(address, key="keys.vault.address", remedy="Write https://HOST:8200.")
         keys = await stack.enter_async_context(vault.open_vault(config.vault))
         yield (
             keys if sealed_keys is None else fallback.FallbackKeys(keys, sealed_keys, name="sealed")

@@ -6,6 +6,7 @@ import pytest
 from pydantic import SecretStr
 
 from bot import config as configs
+from bot import wiring
 from bot.config_secrets import InVault
 from bot.domain.errors import ConfigError
 
@@ -260,3 +261,22 @@ def test_slacks_tokens_may_be_in_vault(tmp_path: Path):
     assert config.slack is not None
     assert config.slack.bot_token == InVault(path="cancelall/slack", field="bot")
     assert config.file.vault_paths == ("cancelall/slack", "venues/bybit-mm")
+
+
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("http://vault.example:8200", "plain http is for this machine alone: write https://"),
+        ("vault.example:8200", "must begin with https:// and name a host"),
+        ("https://u:p@vault.example", "must hold no user, no query and no fragment"),
+    ],
+)
+async def test_no_key_comes_from_vault_in_the_clear(tmp_path: Path, address: str, why: str):
+    text = changed("https://vault.example:8200", address)
+    text = without('fallback = "sealed"', of=text)
+    text = without('file = "keys.sealed"\npassphrase = { env = "PASS" }', of=text)
+    config = configs.load(write(tmp_path, text), ENVIRONMENT)
+    with pytest.raises(ConfigError) as caught:
+        async with wiring.open_keys(config):
+            pass
+    assert str(caught.value) == f"keys.vault.address: {why}. Write https://HOST:8200."

@@ -232,6 +232,7 @@ async def test_a_record_counts_once_however_often_it_is_taken_up(tmp_path: Path)
                 (folder / name).write_bytes(content)
             async with desks.started(product):
                 await product.until(lambda text: "*FINISHED*" in text)
+                await desks.soon(lambda: not list(folder.glob("*.pull")))
                 (request_id,) = {name[:6] for name in copies if name.endswith(".pull")}
                 kinds.append([e.kind.value for e in await product.bot.trail.events(request_id)])
                 assert await product.bot.trail.first_break() is None

@@ -3,6 +3,10 @@
 Run by `make soak`. A check whose removal no test notices is no check.
 """
 
-from tests.soak import safety_of_people, safety_of_runs
+from tests.soak import safety_of_doors, safety_of_people, safety_of_runs
 
-REMOVALS = [*safety_of_people.REMOVALS, *safety_of_runs.REMOVALS]
+REMOVALS = [
+    *safety_of_people.REMOVALS,
+    *safety_of_runs.REMOVALS,
+    *safety_of_doors.REMOVALS,
+]

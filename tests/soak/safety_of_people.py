@@ -167,7 +167,7 @@ REMOVALS = [
     Removal(
         check="Slack's signature before anything else",
         path="bot/web.py",
-        old="if not _is_slacks(raw, request.headers, verifier):",
+        old="if not _is_slacks(raw, request.headers, SignatureVerifier(deliveries.secret())):",
         new="if False:",
         test="tests/test_web.py::test_what_slack_did_not_sign_just_now_is_refused_and_noted",
     ),
@@ -257,15 +257,15 @@ REMOVALS = [
     Removal(
         check="a signing secret that is none",
         path="bot/config_secrets.py",
-        old="if not SIGNING_SECRET.fullmatch(text):",
+        old='if key == "slack.signing_secret" and not SIGNING_SECRET.fullmatch(text):',
         new="if False:",
         test="tests/test_config.py::test_what_slack_never_signs_with_is_refused_unseen",
     ),
     Removal(
         check="where the bot token goes",
-        path="bot/front.py",
-        old='return f"{links.one_spelling(url)}/"',
-        new="return url",
+        path="bot/wiring.py",
+        old="return links.one_spelling(url)",
+        new="return url.rstrip('/')",
         test="tests/test_app.py::test_slack_where_no_token_may_go_is_one_plain_error",
     ),
     Removal(
