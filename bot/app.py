@@ -40,6 +40,8 @@ from bot.wiring import SystemClock
 
 logger = logging.getLogger(__name__)
 
+RECORDS_S = 5.0
+"""Between two looks for what checks on a console have recorded."""
 STOCK_S = 5.0
 """Between two counts of what is open, for the metrics."""
 TICK_LATE_S = 5.0
@@ -145,6 +147,8 @@ def _watched(parts: Parts, desk: Desk, door: Door, metrics: Metrics) -> Views:
     spawn("tick", tick_once, again_s=limits.tick_s)
     spawn("readiness", readiness.watch, mend_s=limits.tick_s)
     spawn("lag", lambda: health.feel_lag(metrics.lagged), mend_s=limits.tick_s)
+    records = parts.config.file.state.dir / pulls.FOLDER
+    spawn("records", lambda: store.checks.take_up(records), again_s=RECORDS_S)
     spawn("stock", lambda: metrics.take_stock(store.requests), again_s=STOCK_S)
     return Views(parts=readiness.parts, metrics=lambda: metrics.text(sources))
 

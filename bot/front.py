@@ -20,6 +20,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot import background as backgrounds
 from bot import wiring
 from bot.background import Background
+from bot.checks.ground import Ground, SlackSide
+from bot.checks.watch import Watch
 from bot.config import Config
 from bot.domain.errors import ConfigError
 from bot.domain.limits import Limits
@@ -42,6 +44,10 @@ from bot.wiring import OpenVenues
 
 ASKED_S = 20.0
 """How long Slack's word that it knows us counts, where no socket tells whether it is there."""
+CHECK_S = 15.0
+"""How long an hourly check waits for Slack to say who somebody is: no vote waits for it."""
+CHECK_MEND_S = 600.0
+"""After a bug in the check: it will repeat itself."""
 MET_S = 15.0
 """How long a command of a console waits for Slack."""
 
@@ -152,7 +158,9 @@ async def opened(parts: Parts, folk: SlackPeople, desk: Desk, door: Door) -> Asy
     presenter = _presenter(parts, desk, me)
     door.signing_secret = tokens.signing.get_secret_value() if tokens.signing else ""
     app = connection.build_app(client, door.signing_secret, me, str(client.token))
-    counter = _counter(parts, folk, desk, presenter, me)
+    watch = _watch(parts, presenter)
+    answering = Answering(desk=desk, people=folk, presenter=presenter, watch=watch)
+    counter = _counter(parts, answering, me)
     listeners.register(app, counter)
     async with _heard(app, door, tokens):
         desk.changed = presenter.changed
@@ -162,6 +170,8 @@ async def opened(parts: Parts, folk: SlackPeople, desk: Desk, door: Door) -> Asy
         spawn("counts", lambda: _count(parts, counter), mend_s=parts.limits.tick_s)
         incident = config.file.slack.incident_channel
         spawn("channel", lambda: connection.check_channel(client, incident))
+        keep = partial(watch.keep, first_s=parts.limits.check_first_s)
+        spawn("check", keep, mend_s=CHECK_MEND_S)
         yield
 
 
@@ -215,14 +225,36 @@ def _presenter(parts: Parts, desk: Desk, me: Identity) -> Presenter:
     return Presenter(around, parts.background.spawn)
 
 
-def _counter(
-    parts: Parts, folk: SlackPeople, desk: Desk, presenter: Presenter, me: Identity
-) -> Counter:
+def _watch(parts: Parts, presenter: Presenter) -> Watch:
+    """Make what checks every hour; it asks Slack apart from the votes, and with more patience."""
+    people = SlackPeople(client=parts.client, clock=parts.clock, call_s=CHECK_S)
+    ground = Ground(
+        config=parts.config,
+        clock=parts.clock,
+        venues=parts.venues,
+        keys=parts.keys,
+        slack=SlackSide(client=parts.client, people=people),
+    )
+    return Watch(ground, lambda change: presenter.announce(answers.changes(change)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answering:
+    """What answers people."""
+
+    desk: Desk
+    people: SlackPeople
+    presenter: Presenter
+    watch: Watch
+
+
+def _counter(parts: Parts, answering: Answering, me: Identity) -> Counter:
     slack = parts.config.file.slack
     return Counter(
-        desk=desk,
-        people=folk,
-        presenter=presenter,
+        desk=answering.desk,
+        people=answering.people,
+        presenter=answering.presenter,
+        checkup=lambda: answering.watch.last,
         previewer=Previewer(
             keys=parts.keys, venues=parts.venues, clock=parts.clock, limits=parts.limits
         ),

@@ -39,3 +39,5 @@ class Limits:
     tick_s: float = 0.5
     slack_pause_s: float = 1.0
     """Least time between two passes over one request's messages, and two posts to a channel."""
+    check_first_s: float = 60.0
+    """From the start until `serve` checks everything for the first time; then hourly."""
