@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 import subprocess
 import sys
@@ -16,8 +15,9 @@ import pytest
 from bot import config as configs
 from bot import console, demo, pull
 from bot.config import Config
-from bot.domain.errors import BotError, ConfigError, UsageError
+from bot.domain.errors import BotError
 from bot.domain.limits import Limits
+from bot.sandbox import world as worlds
 from bot.sandbox.venues.faults import Fault, Wrong
 from bot.sandbox.world import ALICE, BOB, CAROL, GINA
 from tests.fakes import desk as desks
@@ -200,7 +200,9 @@ async def test_serve_takes_a_pull_into_the_chain_and_posts_it_red_until_another_
         async with desks.started(product):
             card = await product.until(lambda text: "*FINISHED*" in text)
             lines = card.split("\n")
-            assert lines[0] == f"🔴 BREAK GLASS by {console.user()} (console): FLAT: 3 of 3 accounts"
+            assert (
+                lines[0] == f"🔴 BREAK GLASS by {console.user()} (console): FLAT: 3 of 3 accounts"
+            )
             assert "*Nobody approved this*" in card
             assert "*Why* runaway quoter" in card
             assert [each.split("\n")[0] for each in product.thread()] == [
@@ -293,6 +295,60 @@ async def test_serve_takes_over_from_a_console_that_was_killed(tmp_path: Path):
             card = await product.until(lambda text: "FLAT: 1 of 1 accounts" in text)
             assert f"BREAK GLASS by {console.user()} (console)" in card
             assert product.count("1001") == 0
+
+
+async def test_the_command_line_empties_every_book_with_all_else_gone(tmp_path: Path):
+    """A server was killed, its database is gone, and Slack is: the config and the keys are left."""
+    async with worlds.open_world(7) as world:
+        set_up(Product(world=world, folder=tmp_path))
+        server = await started_by(tmp_path, "serve")
+        assert server.stderr is not None
+        while b"bot.started" not in await server.stderr.readline():
+            pass
+        server.kill()
+        await server.communicate()
+        lose(tmp_path)
+        calls = len(world.traffic.calls)
+        console_process = await started_by(tmp_path, "pull", "all", *WHY)
+        said = await until_flat(console_process, accounts=len(world.accounts))
+        console_process.send_signal(signal.SIGINT)
+        rest, _ = await console_process.communicate()
+        assert world.total() == 0
+        assert len(world.traffic.calls) == calls
+    assert console_process.returncode == 0
+    assert said.startswith(f"BREAK GLASS by {console.user()}: pull ")
+    assert "FLAT: 12 of 12 accounts" in rest.decode()
+    (tmp_path / "printed.txt").write_text(said + rest.decode())
+
+
+def lose(folder: Path) -> None:
+    """Take the database and all that Slack is known by."""
+    for path in [*folder.glob("cancelall.db*"), *folder.glob("slack.*")]:
+        path.unlink()
+
+
+async def started_by(folder: Path, *words: str) -> asyncio.subprocess.Process:
+    command, *rest = words
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-um", "bot", command, "--config", str(folder / "config.toml"), *rest),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+async def until_flat(console_process: asyncio.subprocess.Process, *, accounts: int) -> str:
+    """Read what is printed until every account is FLAT."""
+    assert console_process.stdout is not None
+    said, flat = "", set[str]()
+    async with asyncio.timeout(40):
+        while len(flat) < accounts:
+            line = (await console_process.stdout.readline()).decode()
+            assert line, said
+            said += line
+            if ": FLAT after " in line:
+                flat.add(line.split(":")[0].split()[-1])
+    return said
 
 
 def card_id(product: Product) -> str:
