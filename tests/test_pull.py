@@ -297,6 +297,47 @@ async def test_serve_takes_over_from_a_console_that_was_killed(tmp_path: Path):
             assert product.count("1001") == 0
 
 
+async def test_what_a_killed_console_left_is_not_gone_on_with_against_the_policy(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    """A record is only a file: whoever wrote it must have been allowed to pull."""
+    async with desks.open_surroundings(tmp_path) as product:
+        set_up(product)
+        product.venue.faults.add(Fault(wrong=Wrong.SERVER, path="/v5/order/cancel-all"))
+        console_process = await console_of(product, "bybit-mm", *WHY)
+        assert console_process.stdout is not None
+        await console_process.stdout.readline()
+        console_process.kill()
+        await console_process.wait()
+        product.venue.faults.clear()
+        policy = tmp_path / "policy.toml"
+        policy.write_text(policy.read_text().replace('break_glass = ["heads"]', "break_glass = []"))
+        before = product.count("1001")
+        async with desks.started(product):
+            await product.until(lambda text: "BREAK GLASS" in text)
+            await desks.soon(lambda: "pull.distrusted" in caplog.text)
+            await asyncio.sleep(1.0)
+            assert product.count("1001") == before
+    assert before > 0
+
+
+async def test_a_record_that_nobody_can_read_is_put_aside_and_keeps_nothing_from_running(
+    tmp_path: Path,
+):
+    async with desks.open_surroundings(tmp_path) as product:
+        set_up(product)
+        folder = tmp_path / "state" / "pulls"
+        folder.mkdir(parents=True)
+        (folder / "ABCDEF.pull").write_text("{}")
+        (folder / "ABCDEF.spool").write_text("nonsense\n")
+        async with desks.started(product):
+            assert (await product.flat()).startswith("FLAT: 3 of 3")
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "ABCDEF.pull.refused",
+        "ABCDEF.spool.refused",
+    ]
+
+
 async def test_the_command_line_empties_every_book_with_all_else_gone(tmp_path: Path):
     """A server was killed, its database is gone, and Slack is: the config and the keys are left."""
     async with worlds.open_world(7) as world:

@@ -93,6 +93,8 @@ class Desk:
     """As the last tick saw them."""
     on_console: frozenset[str] = frozenset()
     """Runs that a console still works on, as the last tick saw them."""
+    distrusted: set[str] = field(default_factory=set)
+    """Pulls that are not gone on with; told once each."""
     is_resumed: bool = False
     """False until the first tick: a last vote may have died with an earlier process."""
 

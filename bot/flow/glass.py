@@ -1,16 +1,47 @@
-"""The end of break glass: somebody else looks at what one person pulled alone, and closes it.
+"""Break glass, seen from the server: what a console left is gone on with, and somebody closes it.
 
-Owns `close`. What a console sent is neither undone nor repeated from here.
+Owns `may_go_on` and `close`. What a console sent is neither undone nor repeated from here.
 """
 
 from __future__ import annotations
 
+import logging
+
+from bot.domain import plan as plans
 from bot.domain.event import EventKind
 from bot.domain.request import Request
 from bot.flow import desk as desks
 from bot.flow.desk import Click, Desk, Said
 from policies import evaluate
 from policies.model import Actor, Reason
+
+logger = logging.getLogger(__name__)
+
+
+async def may_go_on(desk: Desk, request: Request) -> bool:
+    """Tell whether a run may be gone on with here; one that was approved always may.
+
+    A record is a file: what it says somebody pulled, they must be allowed to pull, by today's
+    policy, of accounts that are what the config says, and for no longer than consent lasts.
+    """
+    if await desk.pulls.find(request.id) is None:
+        return True
+    assert request.consent_ends_at is not None
+    accounts = [target.for_policy() for target in request.plan.targets]
+    why = [*plans.changes(request.plan, desk.directory)]
+    why += [
+        reason.text
+        for account in accounts
+        for reason in evaluate.may_break_glass(desk.policy, request.requester, account)
+    ]
+    if not why:
+        _, consent_s = evaluate.clocks(desk.policy, accounts)
+        if (request.consent_ends_at - desk.clock.now()).total_seconds() > consent_s:
+            why.append("its consent ends later than the policy lets consent last")
+    if why and request.id not in desk.distrusted:
+        logger.warning("pull.distrusted", extra={"request_id": request.id, "why": why[0]})
+        desk.distrusted.add(request.id)
+    return not why
 
 
 async def close(desk: Desk, click: Click) -> Said:

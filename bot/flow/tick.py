@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from datetime import timedelta
 
 from bot.domain import plan as plans
 from bot.domain import result as results
 from bot.domain.request import Request, RequestState
-from bot.flow import decide
+from bot.flow import decide, glass
 from bot.flow import desk as desks
 from bot.flow.desk import Desk
 from bot.flow.ports import StoreDown
@@ -33,7 +33,7 @@ async def tick(desk: Desk) -> None:
     Raises:
         StoreDown: the database did not answer; the next tick tries again.
     """
-    desk.on_console = await desk.consoles.look()
+    await _guarded("consoles", _consoles(desk))
     requests = await desk.store.open_requests()
     desk.runner.retain({request.id for request in requests})
     pending = [request for request in requests if request.state is RequestState.PENDING]
@@ -49,22 +49,25 @@ async def tick(desk: Desk) -> None:
             desk.doubt(request.id)
     for request in requests:
         if request.state is RequestState.RUNNING:
-            await _guarded(desk, request, _running)
+            await _guarded(request.id, _running(desk, request))
     async with asyncio.TaskGroup() as group:
         for request in pending:
-            group.create_task(_guarded(desk, request, _pending))
+            group.create_task(_guarded(request.id, _pending(desk, request)))
 
 
-async def _guarded(
-    desk: Desk, request: Request, look: Callable[[Desk, Request], Awaitable[None]]
-) -> None:
-    """Look at one request; what goes wrong with it stops no other."""
+async def _guarded(about: str, look: Awaitable[None]) -> None:
+    """Look at one request, or at the consoles; what goes wrong with it stops nothing else."""
     try:
-        await look(desk, request)
+        await look
     except StoreDown:
-        logger.warning("store.unreachable", extra={"request_id": request.id})
+        logger.warning("store.unreachable", extra={"about": about})
     except Exception:
-        logger.exception("tick.failed", extra={"request_id": request.id})
+        logger.exception("tick.failed", extra={"about": about})
+
+
+async def _consoles(desk: Desk) -> None:
+    """See what consoles do, and which runs are theirs."""
+    desk.on_console = await desk.consoles.look()
 
 
 async def _pending(desk: Desk, request: Request) -> None:
@@ -94,10 +97,10 @@ async def _running(desk: Desk, request: Request) -> None:
     if all(status.is_final for status in statuses):
         headline = results.summarise(statuses).headline
         await desks.end(desk, request, to=RequestState.FINISHED, why=headline)
-    elif request.id in desk.on_console:
-        return  # It sends, it tells; when it has gone, what is left is taken over.
     elif now < request.consent_ends_at:
-        await _take(desk, request)
+        # A console sends and tells by itself; when it has gone, what is left is taken over.
+        if request.id not in desk.on_console and await glass.may_go_on(desk, request):
+            await _take(desk, request)
     elif not is_watched and now >= request.consent_ends_at + GRACE:
         why = "No process finished this run before its consent ended. Assume that orders are live."
         await desks.end(desk, request, to=RequestState.INTERRUPTED, why=why)

@@ -8,19 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from sqlalchemy import Connection, Select, insert, select, update
 
 from bot.domain.event import Event
 from bot.domain.pull import Pull
-from bot.store import deliveries, events, record, rows, tables, targets
+from bot.store import deliveries, events, lane, record, rows, tables, targets
 from bot.store.lane import Lane
 from bot.store.record import Header
 from bot.store.spool import Group
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 FOLDER = "pulls"
 """Of the records, under the folder of the config's [state]."""
@@ -63,6 +69,17 @@ class Pulls:
         return await self._reader.run(found)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A record as far as it goes."""
+
+    path: Path
+    header: Header
+    groups: tuple[Group, ...]
+    is_alive: bool
+    """Its console still runs."""
+
+
 class Consoles:
     """The folder in which the consoles of this host leave their records."""
 
@@ -71,6 +88,8 @@ class Consoles:
         self._pulls = pulls
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="consoles")
         self._alive: frozenset[str] = frozenset()
+        self._complained: int | None = None
+        """The error that was logged last: it is met at every tick."""
 
     async def look(self) -> frozenset[str]:
         """Bring what consoles recorded into the store; return the ids that one still works on.
@@ -78,26 +97,45 @@ class Consoles:
         Raises:
             StoreDown: the database did not answer; what is recorded waits.
         """
-        loop = asyncio.get_running_loop()
-        reading = loop.run_in_executor(self._pool, self._read)
+        reading = self._aside(self._read)
         done, _ = await asyncio.wait({reading}, timeout=LOOK_S)
         if not done:
             return self._alive  # The disk hangs; whoever pulls goes on without us.
-        found = reading.result()
-        alive = set()
-        for path, header, groups, is_alive in found:
-            if await self._pulls.take(header, groups) and is_alive:
-                alive.add(header.request.id)
-            elif not is_alive:
-                await loop.run_in_executor(self._pool, record.recorded, path)
+        try:
+            found = reading.result()
+        except OSError as error:
+            if error.errno != self._complained:
+                logger.warning("records.unreadable", extra={"why": error.strerror})
+            self._complained = error.errno
+            return self._alive
+        alive = [each.header.request.id for each in found if await self._take(each)]
         self._alive = frozenset(alive)
         return self._alive
+
+    async def _take(self, found: Found) -> bool:
+        """Take up one record; tell whether its console still works on it.
+
+        One that the database refuses is put aside: it must not keep others out, nor the tick.
+        """
+        try:
+            is_taken = await self._pulls.take(found.header, found.groups)
+        except lane.BUGS:
+            logger.exception("record.refused", extra={"file": found.path.name})
+            is_taken = False
+        if found.is_alive:
+            return is_taken
+        ending = record.RECORDED if is_taken else record.REFUSED
+        await self._aside(partial(record.put_aside, found.path, ending))
+        return False
+
+    def _aside(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        return asyncio.get_running_loop().run_in_executor(self._pool, work)
 
     def close(self) -> None:
         """Let the thread go."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _read(self) -> list[tuple[Path, Header, tuple[Group, ...], bool]]:
+    def _read(self) -> list[Found]:
         """Read every record that is not wholly in the database.
 
         Whether the console lives is asked first: what it wrote last must not be missed.
@@ -106,17 +144,18 @@ class Consoles:
         for path in sorted(self._folder.glob(f"*{record.HEADER}")):
             is_alive = record.is_alive(path)
             header = record.read_header(path)
-            if header is not None:
-                groups = record.read_groups(path.with_suffix(record.ENTRIES))
-                found.append((path, header, groups, is_alive))
+            if header is None:  # It was written in one piece: it will not get better.
+                record.put_aside(path, record.REFUSED)
+                continue
+            groups = record.read_groups(path.with_suffix(record.ENTRIES))
+            found.append(Found(path=path, header=header, groups=groups, is_alive=is_alive))
         return found
 
 
 def _take(connection: Connection, header: Header, groups: tuple[Group, ...]) -> bool:
     request = header.request
     query = select(tables.requests.c.id).where(tables.requests.c.id == request.id)
-    is_new = connection.execute(query).scalar() is None
-    if is_new:
+    if connection.execute(query).scalar() is None:
         connection.execute(insert(tables.requests).values(rows.of_request(request)))
         values = {"request_id": request.id, "by": header.by, "host": header.host}
         connection.execute(insert(tables.pulls).values(values))

@@ -31,8 +31,8 @@ from bot.store.spool import Group, Spool
 logger = logging.getLogger(__name__)
 
 HEADER, ENTRIES = ".pull", ".spool"
-RECORDED = ".recorded"
-"""What is added to the names of files that are in the database."""
+RECORDED, REFUSED = ".recorded", ".refused"
+"""What is added to the names of files that are in the database, or that it will not take."""
 BETWEEN = timedelta(minutes=10)
 """From one pull of a person to their next."""
 AGAIN_S = 0.5
@@ -265,9 +265,9 @@ def is_alive(path: Path) -> bool:
     return False
 
 
-def recorded(path: Path) -> None:
-    """Rename the files of a pull that is in the database to its end: they stay as a copy."""
+def put_aside(path: Path, ending: str) -> None:
+    """Rename the files of a pull that nobody need look at again; they stay as a copy."""
     for name in (path.name.replace(HEADER, ENTRIES), path.name):
         found = path.with_name(name)
         if found.exists():
-            found.replace(found.with_name(f"{found.name}{RECORDED}"))
+            found.replace(found.with_name(f"{found.name}{ending}"))
