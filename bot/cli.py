@@ -102,8 +102,6 @@ def check(config: Path, keys: bool) -> None:  # noqa: FBT001 - click's own way
 
     Exit status: 0 as far as it can tell nothing would, 78 something would.
     """
-    import logging
-
     from bot import check as checks
     from bot import telemetry
 
