@@ -193,13 +193,25 @@ def translate(error: Exception) -> VenueError:
                 remedy="Check the base URL and what stands between us and the venue.",
             )
         case aiohttp.ClientConnectorError() | aiohttp.InvalidURL():
-            return VenueNotReached(
-                user_message="the venue cannot be reached", remedy="Check DNS and the network."
-            )
+            return _unreached(error)
         case TimeoutError():
             return VenueOutcomeUnknown(user_message="the venue did not answer in time")
         case _:
             return VenueOutcomeUnknown(user_message="the connection broke before the whole answer")
+
+
+def _unreached(error: aiohttp.ClientConnectorError | aiohttp.InvalidURL) -> VenueNotReached:
+    """Say where nothing could be sent, and why."""
+    match error:
+        case aiohttp.ClientConnectorDNSError():
+            said, remedy = f"no address is known of {error.host}", "Check DNS, and the base URL."
+        case aiohttp.ClientConnectorError():
+            why = (error.os_error.strerror or "the connection fails").lower()
+            said = f"{error.host}:{error.port} cannot be reached: {why}"
+            remedy = "Check the network, and the base URL."
+        case _:
+            said, remedy = "the base URL is none", "Mend it."
+    return VenueNotReached(user_message=said, remedy=remedy)
 
 
 async def _refuse_redirect(*_: object) -> None:

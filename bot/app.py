@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from bot import front, health, telemetry, web, wiring
 from bot.background import background
 from bot.config import Config
-from bot.domain.errors import BotError, ConfigError
+from bot.domain import errors
+from bot.domain.errors import ConfigError
 from bot.domain.event import Event
 from bot.domain.limits import Limits
 from bot.domain.request import RequestState
@@ -229,26 +230,22 @@ async def serve(config: Config) -> None:
     """
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stopped.set)
+
+    def stop(name: signal.Signals) -> None:
+        logger.info("bot.stopping", extra={"signal": name.name})
+        stopped.set()
+
+    for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(name, stop, name)
     try:
         async with asyncio.TaskGroup() as group:
             bot = group.create_task(_serve_on(config))
             await stopped.wait()
             bot.cancel()
     except BaseExceptionGroup as failed:
-        raise _plain(failed) from None
+        raise errors.plain(failed) from None
 
 
 async def _serve_on(config: Config) -> None:
     async with serving(config):
         await asyncio.Event().wait()
-
-
-def _plain(failed: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Take an error that a person can act on out of the task groups that it left through."""
-    for inner in failed.exceptions:
-        found = _plain(inner) if isinstance(inner, BaseExceptionGroup) else inner
-        if isinstance(found, BotError):
-            return found
-    return failed

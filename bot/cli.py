@@ -13,6 +13,7 @@ from typing import NoReturn
 import click
 from pydantic import SecretStr
 
+from bot.domain import errors
 from bot.domain.errors import BotError, ConfigError
 
 CONFIG_EXIT = 78
@@ -81,11 +82,10 @@ def pull(config: Path, state: Path | None, words: tuple[str, ...]) -> None:
 
     telemetry.harden()
     found = configs.load_console(config)
-    if state is not None:
-        found = configs.with_state(found, state)
-    with pulls.log(found) as stream:
+    with pulls.log(state or found.file.state.dir) as stream:
         telemetry.configure(stream)
-        sys.exit(asyncio.run(pulls.pull(found, words, _say, limits=Limits())))
+        work = pulls.pull(found, words, _say, limits=Limits(), state=state)
+        sys.exit(asyncio.run(work))
 
 
 def _say(words: str) -> None:
@@ -284,7 +284,16 @@ def main() -> NoReturn:
     try:
         cancelall(standalone_mode=True)
     except BotError as error:
-        why = error.user_message.rstrip(".")  # A SecretError's is a clause, to stand on cards.
-        click.echo(f"error: {why}. {error.remedy}".strip(), err=True)
-        sys.exit(CONFIG_EXIT)
+        _end(error)
+    except BaseExceptionGroup as failed:
+        inner = errors.plain(failed)
+        if not isinstance(inner, BotError):
+            raise
+        _end(inner)
     sys.exit(0)
+
+
+def _end(error: BotError) -> NoReturn:
+    why = error.user_message.rstrip(".")  # A SecretError's is a clause, to stand on cards.
+    click.echo(f"error: {why}. {error.remedy}".strip(), err=True)
+    sys.exit(CONFIG_EXIT)

@@ -78,7 +78,7 @@ def load_console(path: Path, environment: Mapping[str, str] | None = None) -> Co
 
 def with_state(config: Config, folder: Path) -> Config:
     """Keep state in another folder than the file says."""
-    state = config.file.state.model_copy(update={"dir": folder.absolute()})
+    state = config.file.state.model_copy(update={"dir": folder.resolve()})
     return replace(config, file=config.file.model_copy(update={"state": state}))
 
 

@@ -18,6 +18,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TextIO
 
+from bot import config as configs
 from bot import console, wiring
 from bot.config import Config
 from bot.domain import command as commands
@@ -61,6 +62,13 @@ class Ground:
     clock: Clock
     limits: Limits
     say: Say
+    usual_state: Path
+    """Where `serve` looks; `state` may be elsewhere."""
+
+    @property
+    def state(self) -> Path:
+        """Where this console keeps what it must."""
+        return self.config.file.state.dir
 
     @property
     def directory(self) -> Directory:
@@ -74,13 +82,13 @@ class Ground:
 
 
 @contextmanager
-def log(config: Config) -> Iterator[TextIO]:
+def log(state: Path) -> Iterator[TextIO]:
     """Open where the log goes, beside the record: a console shows what people need to read.
 
     Raises:
         ConfigError: the folder cannot be written.
     """
-    path = config.file.state.dir / pulls.FOLDER / "console.log"
+    path = state / pulls.FOLDER / "console.log"
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.touch(mode=0o600)
@@ -91,7 +99,14 @@ def log(config: Config) -> Iterator[TextIO]:
         yield stream
 
 
-async def pull(config: Config, words: Sequence[str], say: Say, *, limits: Limits) -> int:
+async def pull(
+    config: Config,
+    words: Sequence[str],
+    say: Say,
+    *,
+    limits: Limits,
+    state: Path | None = None,
+) -> int:
     """Cancel what the words name, as whoever sits here, and print how it goes.
 
     Ends when every account is FLAT and has stayed so, when consent ends, or when it is interrupted.
@@ -106,6 +121,9 @@ async def pull(config: Config, words: Sequence[str], say: Say, *, limits: Limits
     """
     name = console.user()
     puller = console.actor(name, config.file.console.people)
+    usual_state = config.file.state.dir
+    if state is not None:
+        config = configs.with_state(config, state)
     command = _command(words, limits)
     async with (
         wiring.open_keys(config) as keys,
@@ -118,6 +136,7 @@ async def pull(config: Config, words: Sequence[str], say: Say, *, limits: Limits
             clock=wiring.SystemClock(),
             limits=limits,
             say=say,
+            usual_state=usual_state,
         )
         command, plan = await ask.resolve(ground, command, puller, may=evaluate.may_break_glass)
         if command.is_dry_run:
@@ -187,6 +206,8 @@ class Watch:
     ground: Ground
     request: Request
     statuses: dict[str, TargetStatus] = field(default_factory=dict)
+    is_flat: bool = False
+    """Every account is FLAT, and that was said."""
     said: dict[str, str] = field(default_factory=dict)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -198,10 +219,29 @@ class Watch:
         line = _line(entry.status)
         if self.said.get(entry.status.account) != line:
             self.said[entry.status.account] = line
-            assert self.request.decided_at is not None
-            passed = self.ground.clock.now() - self.request.decided_at
-            self.ground.say(f"{passed.total_seconds():6.1f}  {entry.status.account}: {line}")
+            self._say(f"{entry.status.account}: {line}")
+        self._say_if_flat()
         self.changed.set()
+
+    def _say(self, words: str) -> None:
+        assert self.request.decided_at is not None
+        passed = self.ground.clock.now() - self.request.decided_at
+        self.ground.say(f"{passed.total_seconds():6.1f}  {words}")
+
+    def _say_if_flat(self) -> None:
+        """Say once that all is FLAT: whoever waits on need not, and should know what for."""
+        results = [status.result for status in self.statuses.values()]
+        was_flat, self.is_flat = (
+            self.is_flat,
+            len(results) == len(self.request.plan.targets)
+            and all(result is not None and result.outcome is Outcome.FLAT for result in results),
+        )
+        if self.is_flat and not was_flat:
+            longest_s = self.ground.limits.flat_checks_s[-1]
+            self._say(
+                f"every account FLAT. Watching {longest_s:.0f} s for orders that come back; "
+                "Ctrl-C ends here, and FLAT stands."
+            )
 
     @property
     def is_over(self) -> bool:
@@ -216,8 +256,8 @@ class Watch:
 async def _run(ground: Ground, header: Header) -> int:
     request = header.request
     watch = Watch(ground=ground, request=request)
-    folder = ground.config.file.state.dir / pulls.FOLDER
-    async with record.begin(folder, header, watch.told) as journal:
+    folders = [each / pulls.FOLDER for each in (ground.state, ground.usual_state)]
+    async with record.begin(folders, header, watch.told) as journal:
         means = Means(
             journal=journal,
             keys=ground.keys,
@@ -236,7 +276,7 @@ async def _run(ground: Ground, header: Header) -> int:
                 while not watch.is_over:
                     watch.changed.clear()
                     await watch.changed.wait()
-    return _report(ground, watch, folder)
+    return _report(ground, watch)
 
 
 def _claims(request: Request) -> Mapping[str, Claim]:
@@ -275,7 +315,8 @@ def _announce(ground: Ground, header: Header) -> None:
     targets = request.plan.targets
     assert request.consent_ends_at is not None
     ground.say(
-        f"BREAK GLASS by {header.by}: pull {request.id}, {len(targets)} accounts, chased until "
+        f"BREAK GLASS by {header.by}: pull {request.id}, "
+        f"{len(targets)} account{'' if len(targets) == 1 else 's'}, chased until "
         f"{request.consent_ends_at:%H:%M:%S} UTC. Ctrl-C ends the chase."
     )
     if request.plan.left_out:
@@ -312,7 +353,17 @@ def _verdict(result: TargetResult) -> str:
     return ". ".join(words)
 
 
-def _report(ground: Ground, watch: Watch, folder: Path) -> int:
+def _recorded(ground: Ground, request: Request) -> str:
+    """Say where the record is, and how it gets into the chain."""
+    usual, folder = (each / pulls.FOLDER for each in (ground.usual_state, ground.state))
+    said = f"Recorded in {folder} as {request.id}"
+    closed = "It stays red until somebody else closes it."
+    if folder != usual:
+        return f"{said}. serve does not look there: copy {request.id}.* to {usual}. {closed}"
+    return f"{said}: serve takes it into the chain and posts it. {closed}"
+
+
+def _report(ground: Ground, watch: Watch) -> int:
     """Print the verdict over all, and what this program cannot see; return the exit status."""
     request = watch.request
     statuses = tuple(watch.statuses[target.account] for target in request.plan.targets)
@@ -324,11 +375,14 @@ def _report(ground: Ground, watch: Watch, folder: Path) -> int:
     for venue, blind in {t.venue: t.blind_to for t in request.plan.targets}.items():
         ground.say(f"Not seen by cancelall at {venue}: {'; '.join(blind)}.")
     ground.say("Nothing here stops a bot from placing new orders.")
-    ground.say(
-        f"Recorded in {folder} as {request.id}: serve takes it into the chain and posts it. "
-        "It stays red until somebody else closes it."
-    )
+    ground.say(_recorded(ground, request))
+    if request.plan.left_out:
+        ground.say(
+            f"NOT TOUCHED, not yours to pull: {', '.join(request.plan.left_out)}. "
+            "Assume that every order there is live."
+        )
     outcomes = {result.outcome for result in report.results}
-    if outcomes & {Outcome.UNVERIFIED, Outcome.NOT_SENT} or report.missing:
+    is_dark = outcomes & {Outcome.UNVERIFIED, Outcome.NOT_SENT}
+    if is_dark or report.missing or request.plan.left_out:
         return UNVERIFIED
     return FLAT if outcomes == {Outcome.FLAT} else RESIDUAL

@@ -76,7 +76,7 @@ async def test_refusal_ends_the_process_with_one_line_and_status_78(tmp_path: Pa
     assert running.returncode == 78
     assert [line for line in printed.decode().splitlines() if not line.startswith("{")] == [
         (
-            "error: Slack refuses the bot token: invalid_auth. "
+            "error: Slack refuses the bot token (invalid_auth). "
             "Install the app again and store its Bot User OAuth Token."
         )
     ]
@@ -86,7 +86,7 @@ async def test_refused_token_is_one_plain_error(tmp_path: Path):
     async with desks.open_surroundings(tmp_path) as product:
         product.world.traffic.add("auth.test", faults.refused("invalid_auth"))
         why = await refusal(product)
-    assert why.startswith("Slack refuses the bot token: invalid_auth.")
+    assert why.startswith("Slack refuses the bot token (invalid_auth).")
 
 
 async def test_token_of_two_lines_is_one_plain_error(tmp_path: Path):

@@ -143,7 +143,7 @@ async def test_token_revoked_in_mid_run_stops_no_run(tmp_path: Path):
             async with asyncio.timeout(50):
                 assert await second.wait() == 78
         assert log.read_text().endswith(
-            "\nerror: Slack refuses the bot token: token_revoked. "
+            "\nerror: Slack refuses the bot token (token_revoked). "
             "Install the app again and store its Bot User OAuth Token.\n"
         )
 

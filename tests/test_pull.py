@@ -42,9 +42,11 @@ def set_up(product: Product, *, people: Mapping[str, str] | None = None) -> Conf
     return configs.load_console(config, {})
 
 
-async def pulled(config: Config, *words: str, limits: Limits = QUICK) -> tuple[int, str]:
+async def pulled(
+    config: Config, *words: str, limits: Limits = QUICK, state: Path | None = None
+) -> tuple[int, str]:
     said: list[str] = []
-    code = await pull.pull(config, words, said.append, limits=limits)
+    code = await pull.pull(config, words, said.append, limits=limits, state=state)
     return code, "\n".join(said)
 
 
@@ -138,7 +140,7 @@ async def test_whoever_the_policy_does_not_list_is_refused(tmp_path: Path):
         said = await refused(config, "all", *WHY)
         assert product.left() == before
     assert said == (
-        "You may not ask for bybit-mm. Rule prod lets heads break the glass, "
+        "You may not pull bybit-mm. Rule prod lets heads break the glass, "
         f"not {console.user()} (U0BOB)."
     )
 
@@ -179,7 +181,12 @@ async def test_a_folder_that_takes_no_record_is_named_and_nothing_is_sent(tmp_pa
         before = product.left()
         said = await refused(config, "all", *WHY)
         assert product.left() == before
-        code, _ = await pulled(configs.with_state(config, tmp_path / "else"), "all", *WHY)
+        code, told = await pulled(config, "all", *WHY, state=tmp_path / "else")
+    request_id = told.split("pull ")[1][:6]
+    assert (
+        f"Recorded in {tmp_path}/else/pulls as {request_id}. serve does not look there: "
+        f"copy {request_id}.* to {tmp_path}/state/pulls."
+    ) in told
     assert said == (
         f"No record of a pull can be written to {tmp_path}/state/pulls: File exists. "
         "Name a folder that takes one: --state FOLDER."

@@ -235,7 +235,7 @@ async def test_token_that_slack_refuses_leaves_no_folder(desk: Desk):
     with pytest.raises(ConfigError) as caught:
         await desk.init()
     assert str(caught.value) == (
-        "Slack refuses the bot token: invalid_auth. "
+        "Slack refuses the bot token (invalid_auth). "
         "Install the app again and store its Bot User OAuth Token."
     )
     assert not desk.folder.exists()

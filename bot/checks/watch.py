@@ -42,12 +42,9 @@ class Watch:
         """What was found last; None: nothing was checked yet."""
 
     async def keep(self, *, first_s: float = FIRST_S, again_s: float = AGAIN_S) -> None:
-        """Check for ever; the first time soon, or when it is due after a restart."""
+        """Check for ever, the first time soon: a restart may have brought another config."""
         await self.resume()
         wait_s = first_s
-        if self._told is not None:
-            age_s = (self._ground.clock.now() - self._told.at).total_seconds()
-            wait_s = max(first_s, again_s - max(0.0, age_s))
         while True:
             await asyncio.sleep(wait_s)
             await self.look()

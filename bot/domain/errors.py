@@ -31,6 +31,19 @@ class BotError(Exception):
         return f"{self.user_message} {self.remedy}".strip()
 
 
+def plain(failed: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Take an error that a person can act on out of the task groups that it left through.
+
+    Returns:
+        It, or the group if there is none in it.
+    """
+    for inner in failed.exceptions:
+        found = plain(inner) if isinstance(inner, BaseExceptionGroup) else inner
+        if isinstance(found, BotError):
+            return found
+    return failed
+
+
 class UsageError(BotError):
     """The command is wrong; the message says which word, the remedy what to type."""
 

@@ -241,7 +241,8 @@ def _refusal(account: AccountEntry, why: Reason) -> UsageError:
             user_message="Slack cannot say who you are right now, so nothing was asked for.",
             remedy="Try again in a moment.",
         )
-    return UsageError(user_message=f"You may not ask for {account.name}.", remedy=why.text)
+    verb = "pull" if why.code == "not_listed" else "ask for"
+    return UsageError(user_message=f"You may not {verb} {account.name}.", remedy=why.text)
 
 
 def _named(command: Cancel, directory: Directory) -> list[AccountEntry]:

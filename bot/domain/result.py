@@ -154,10 +154,14 @@ def _headline(total: int, not_flat: Sequence[TargetResult], missing: int, *, is_
     count = len(not_flat) + (missing if is_over else 0)
     words = [f"NOT FLAT: {count} of {total} accounts"]
     orders = sum(result.open_after or 0 for result in not_flat)
-    unknown = sum(result.open_after is None for result in not_flat)
-    if orders or len(not_flat) > unknown:
+    unsent = sum(result.outcome is Outcome.NOT_SENT for result in not_flat)
+    blind = [result for result in not_flat if result.outcome is not Outcome.NOT_SENT]
+    unknown = sum(result.open_after is None for result in blind)
+    if orders or len(blind) > unknown:
         bound = "at least " if any(result.is_at_least for result in not_flat) else ""
         words.append(f"{bound}{orders} {'order' if orders == 1 else 'orders'}")
+    if unsent:
+        words.append(f"{unsent} not sent")
     if unknown:
         words.append(f"{unknown} cannot be told")
     if missing:

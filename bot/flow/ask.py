@@ -118,7 +118,6 @@ async def submit(
     request = submitted.request
     if not submitted.is_new:
         return _in_the_way(desk, request, requester)
-    desk.changed(request.id)
     try:
         said = await decide.decide(desk, request.id)
     except StoreDown:
@@ -126,6 +125,8 @@ async def submit(
     else:
         if said.code == "started":
             return said
+    finally:
+        desk.changed(request.id)  # Not before: a card must not ask for what is decided already.
     return Said(code="submitted", text=f"Request {request.id} is stored.", request=request)
 
 

@@ -49,8 +49,10 @@ async def adapter_of(job: Job) -> VenueAdapter | None:
         except (ConfigError, SecretError, VenueError) as error:
             if isinstance(error, VenueAuthRefused):
                 job.run.signers.pop(job.target.key, None)  # Somebody may put a better key there.
-            tell.trouble(job, _words(error), error.remedy)
-            if isinstance(error, SecretError) and not error.retryable:
+            is_final = isinstance(error, SecretError) and not error.retryable
+            again = " This run does not try it again: mend it, and ask anew." if is_final else ""
+            tell.trouble(job, _words(error), f"{error.remedy}{again}".strip())
+            if is_final:
                 return None
             await asyncio.sleep(_patience_s(job, is_retryable=error.retryable))
         else:

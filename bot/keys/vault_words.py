@@ -88,7 +88,12 @@ def late(part: VaultPart, seconds: float) -> Trouble:
 
 def denied(part: VaultPart, path: str) -> Trouble:
     """Return the trouble of a path that the policy does not allow; so it is of a wrong mount."""
-    full = api_path(part, path)
+    full, mount = api_path(part, path), f"{part.mount.strip('/')}/"
+    if path.startswith(mount):
+        return Trouble(
+            why=f"Vault denies {full}",
+            remedy=f'The name begins with the mount: write "{path.removeprefix(mount)}".',
+        )
     return Trouble(
         why=f"Vault denies {full}",
         remedy=f"Add to the policy: {policy_line(full, 'read')}; or mend keys.vault.mount.",

@@ -51,7 +51,8 @@ def _checked(desk: Desk, checkup: Checkup) -> list[str]:
     for account in desk.directory.accounts:
         worst = checkup.of_account(account.name)
         grade = Grade.UNKNOWN if worst is None else worst.grade
-        line = f"{text.escape(account.name)}: {grade.value}, {ago}"
+        known = "not checked yet" if worst is None else f"{grade.value}, {ago}"
+        line = f"{text.escape(account.name)}: {known}"
         if worst is not None and grade is not Grade.FINE:
             line += f": {text.cut(text.escape(f'{worst.text}. {worst.remedy}'), 300)}"
         said.append((findings.ORDER.index(grade), line))
@@ -129,5 +130,6 @@ async def _locked(keys: KeySource, request: Request) -> list[str]:
     found: dict[str, list[str]] = {}
     for target in request.plan.targets:
         if error := unreadable.get(target.key):
-            found.setdefault(str(error), []).append(target.account)
+            why = f"{error.user_message.rstrip('.')}. {error.remedy}".strip()
+            found.setdefault(why, []).append(target.account)
     return [f"Keys of {text.names(names)}: {why}" for why, names in found.items()]

@@ -167,6 +167,8 @@ def _headline(view: CardView) -> list[str]:
     what = f"Cancel open orders: {accounts}"
     match request.state:
         case RequestState.PENDING:
+            if view.decision and view.decision.verdict is Verdict.ALLOWED and not view.votes:
+                return [what, "*PENDING*: nobody else need approve; it starts at once."]
             return [what, "*PENDING*: nothing is cancelled until enough people approve."]
         case RequestState.RUNNING | RequestState.FINISHED | RequestState.INTERRUPTED:
             return _run_headline(view)
@@ -266,6 +268,7 @@ def _standing(view: CardView) -> list[str]:
         if (
             view.decision
             and view.decision.verdict is Verdict.ALLOWED
+            and view.votes
             and votes.are_old(view.votes, view.now)
         ):
             said.append("*Not started*: the approvals are over a minute old. Press Approve again.")

@@ -210,7 +210,7 @@ def _judged(error: SlackApiError, kind: Token) -> tuple[str, float]:
     word = word_of(error)
     if word in REFUSED:
         raise ConfigError(
-            user_message=f"Slack refuses the {kind.name}: {word}.", remedy=kind.mend
+            user_message=f"Slack refuses the {kind.name} ({word}).", remedy=kind.mend
         ) from None
     return word or f"HTTP {status_of(error)}", retry_after_s(error, otherwise=0.0)
 

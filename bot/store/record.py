@@ -13,7 +13,7 @@ import logging
 import os
 import queue
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -133,16 +133,21 @@ class RecordJournal:
 
 @asynccontextmanager
 async def begin(
-    folder: Path, header: Header, told: Callable[[Entry], None]
+    folders: Sequence[Path], header: Header, told: Callable[[Entry], None]
 ) -> AsyncIterator[RecordJournal]:
     """Begin the record of a pull: its header is on the disk once this is entered.
+
+    Args:
+        folders: where it goes, and where else earlier pulls are looked for.
+        header: what it begins with.
+        told: sees every entry.
 
     Raises:
         ConfigError: the folder cannot be written.
         UsageError: the same person has pulled a moment ago.
     """
-    descriptor = _begin(folder, header)
-    journal = RecordJournal(folder / f"{header.request.id}{ENTRIES}", told)
+    descriptor = _begin(folders, header)
+    journal = RecordJournal(folders[0] / f"{header.request.id}{ENTRIES}", told)
     try:
         yield journal
     finally:
@@ -150,11 +155,13 @@ async def begin(
         os.close(descriptor)  # And with it the lock: `serve` takes up what is left.
 
 
-def _begin(folder: Path, header: Header) -> int:
+def _begin(folders: Sequence[Path], header: Header) -> int:
+    folder = folders[0]
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _alone(folder):
-            _check_pace(folder, header)
+            for each in dict.fromkeys(folders):
+                _check_pace(each, header)
             return _write(folder / f"{header.request.id}{HEADER}", header)
     except OSError as error:
         raise refusal(folder, error) from None
@@ -201,14 +208,17 @@ def _write(path: Path, header: Header) -> int:
 
 
 def _check_pace(folder: Path, header: Header) -> None:
-    """Refuse a second pull of one person within minutes, unless the first died on the way."""
+    """Refuse a second pull of one person within minutes, unless the first came to nothing.
+
+    One that died on the way, or of which no byte of a cancel left, keeps nobody waiting.
+    """
     person, now = header.request.requester.person_id, header.request.posted_at
     for path in sorted(folder.glob(f"*{HEADER}*")):
         known = read_header(path)
         if known is None or known.request.requester.person_id != person:
             continue
         since = now - known.request.posted_at
-        if since < BETWEEN and (is_alive(path) or _is_over(path, known)):
+        if since < BETWEEN and (is_alive(path) or _has_sent(path, known)):
             left_s = (BETWEEN - since).total_seconds()
             raise UsageError(
                 user_message=f"{header.by} pulled {known.request.id} "
@@ -217,16 +227,15 @@ def _check_pace(folder: Path, header: Header) -> None:
             )
 
 
-def _is_over(path: Path, header: Header) -> bool:
-    """Tell whether a pull came to its end: every target has its last verdict."""
+def _has_sent(path: Path, header: Header) -> bool:
+    """Tell whether a pull came to its end, and a cancel has left or may have."""
     name = path.name.replace(HEADER, ENTRIES)
     last: dict[str, TargetStatus] = {}
     for group in read_groups(path.with_name(name)):
         last |= {entry.status.account: entry.status for entry in group.entries if entry.status}
-    return all(
-        target.account in last and last[target.account].is_final
-        for target in header.request.plan.targets
-    )
+    known = [last.get(target.account) for target in header.request.plan.targets]
+    is_over = all(status is not None and status.is_final for status in known)
+    return is_over and any(status is not None and status.rounds > 0 for status in known)
 
 
 def read_header(path: Path) -> Header | None:

@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import aiohttp
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.client_reqrep import ConnectionKey
 
 from adapters import internet
 from adapters import link as links
@@ -286,6 +287,17 @@ def test_a_base_url_that_no_key_may_be_sent_to_is_refused(written: str, why: str
         links.one_spelling(written)
 
 
+PLACE = ConnectionKey(
+    host="venue.example",
+    port=443,
+    is_ssl=True,
+    ssl=True,
+    proxy=None,
+    proxy_auth=None,
+    proxy_headers_hash=None,
+)
+
+
 def _every(base: type[BaseException]) -> set[type[BaseException]]:
     return {base}.union(*(_every(kind) for kind in base.__subclasses__()))
 
@@ -297,6 +309,30 @@ def _every(base: type[BaseException]) -> set[type[BaseException]]:
 )
 def test_every_error_of_aiohttp_becomes_one_of_ours_without_its_text(kind: type[Exception]):
     made = kind.__new__(kind)
+    if isinstance(made, aiohttp.ClientConnectorError):
+        aiohttp.ClientConnectorError.__init__(made, PLACE, OSError(111, "Canary"))
     translated = internet.translate(made)
     assert isinstance(translated, VenueError)
     assert inspect.getmodule(type(translated)) is inspect.getmodule(VenueError)
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (
+            aiohttp.ClientConnectorError(PLACE, OSError(111, "Connection refused")),
+            "venue.example:443 cannot be reached: connection refused",
+        ),
+        (
+            aiohttp.ClientConnectorError(PLACE, OSError("odd")),
+            "venue.example:443 cannot be reached: the connection fails",
+        ),
+        (
+            aiohttp.ClientConnectorDNSError(PLACE, OSError(-2, "Name or service not known")),
+            "no address is known of venue.example",
+        ),
+    ],
+    ids=["refused", "of no name", "no such name"],
+)
+def test_a_venue_that_cannot_be_reached_is_told_with_its_address(made: Exception, said: str):
+    assert internet.translate(made).user_message == said

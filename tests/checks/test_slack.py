@@ -224,7 +224,7 @@ async def test_what_slack_shows_to_be_wrong_is_told(change: Change, said: str):
         (
             {"token": "xoxb-of-somebody-else"},
             (
-                "wrong    slack    bot token: Slack refuses the bot token: invalid_auth. "
+                "wrong    slack    bot token: Slack refuses the bot token (invalid_auth). "
                 "Install the app again and store its Bot User OAuth Token."
             ),
         ),

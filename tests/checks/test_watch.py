@@ -138,23 +138,18 @@ async def test_a_result_that_nobody_can_read_is_as_none(tmp_path: Path):
     assert len(here.channel.posted) == 1
 
 
-async def test_the_first_check_waits_until_it_is_due(tmp_path: Path):
+async def test_a_start_checks_soon_and_tells_until_then_what_was_found_before(tmp_path: Path):
+    """A restart may have brought another config: what an hour-old check says is not enough."""
     async with scene(tmp_path) as here:
         await here.watch().look()
         looked = here.ground.clock.now()
+        watch = here.watch()
         async with asyncio.TaskGroup() as group:
-            watch = here.watch()
-            keeping = group.create_task(watch.keep(first_s=0.0, again_s=3600.0))
-            await asyncio.sleep(0.1)
+            keeping = group.create_task(watch.keep(first_s=0.2, again_s=3600.0))
+            await desks.soon(lambda: watch.last is not None)
             assert watch.last is not None
-            assert watch.last.at < looked  # Read from the file: the next is due in an hour.
-            keeping.cancel()
-            assert watch.last is not None
-            old = replace(watch.last, at=looked - timedelta(hours=2))
-            checks.keep_result(tmp_path / "state", old)
-            late = here.watch()
-            keeping = group.create_task(late.keep(first_s=0.0, again_s=3600.0))
-            await desks.soon(lambda: late.last is not None and late.last.at > looked)
+            assert watch.last.at < looked
+            await desks.soon(lambda: watch.last is not None and watch.last.at > looked)
             keeping.cancel()
 
 
@@ -199,6 +194,6 @@ async def test_status_tells_the_last_result_of_each_account_the_worst_first(tmp_
     assert nothing.text == "Nothing is pending or running. 3 accounts in the config."
     assert said.text.splitlines()[1:] == [
         "bybit-opt: warning, 12 min ago: the key may withdraw. Store another.",
-        "bybit-mm: unknown, 12 min ago",
+        "bybit-mm: not checked yet",
         "bybit-arb: fine, 12 min ago",
     ]

@@ -66,7 +66,7 @@ def test_not_sent_is_worst_of_all():
         [judged("a", Outcome.RESIDUAL, after=2), judged("b", Outcome.NOT_SENT), flat("c")]
     )
     assert [result.account for result in report.results] == ["b", "a", "c"]
-    assert report.headline == "NOT FLAT: 2 of 3 accounts, 2 orders, 1 cannot be told"
+    assert report.headline == "NOT FLAT: 2 of 3 accounts, 2 orders, 1 not sent"
 
 
 def test_missing_verdicts_are_never_taken_for_flat():

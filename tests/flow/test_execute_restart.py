@@ -72,7 +72,10 @@ def test_round_that_a_crash_cut_short_counts_as_sent():
     scene = take_over(stored(Phase.CANCELLING), begins_s=5, until_s=6, fault="key")
     assert scene.last("a").result.outcome is Outcome.UNVERIFIED
     assert scene.last("a").result.cause == "no secret at keys/a; nothing was read yet"
-    assert scene.last("a").result.remedy == "Seal it. Assume that every order is live."
+    assert scene.last("a").result.remedy == (
+        "Seal it. This run does not try it again: mend it, and ask anew. "
+        "Assume that every order is live."
+    )
 
 
 def test_nothing_counts_as_sent_before_the_key_was_read():

@@ -128,14 +128,14 @@ async def test_token_that_slack_refuses_is_said_at_once(word: str):
         await identified(desk(), traffic)
 
     assert str(caught.value) == (
-        f"Slack refuses the bot token: {word}. "
+        f"Slack refuses the bot token ({word}). "
         "Install the app again and store its Bot User OAuth Token."
     )
 
 
 async def test_wrong_token_and_missing_scope_are_named():
     workspace = Workspace(app=App(scopes=("commands", "chat:write", "users:read")))
-    with pytest.raises(ConfigError, match="Slack refuses the bot token: invalid_auth"):
+    with pytest.raises(ConfigError, match=r"Slack refuses the bot token \(invalid_auth\)"):
         await identified(workspace, Traffic(), "xoxb-wrong")
     with pytest.raises(ConfigError, match="lacks the scope channels:read, groups:read, "):
         await identified(workspace, Traffic())

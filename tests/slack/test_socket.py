@@ -353,7 +353,7 @@ async def test_refused_app_token_is_one_plain_error(
     with pytest.raises(ConfigError) as caught:
         await slack.ear(token=app.app_token)
     assert str(caught.value) == (
-        f"Slack refuses the app-level token: {why}. Make one with the scope connections:write "
+        f"Slack refuses the app-level token ({why}). Make one with the scope connections:write "
         "under Basic Information of the app, store it, and switch Socket Mode on."
     )
 
@@ -374,7 +374,7 @@ async def test_token_revoked_while_we_run_is_said_loudly_and_tried_again(
     assert not ear.is_connected
     (record, *_) = [each for each in caplog.records if each.message == "socket.refused"]
     assert record.levelname == "ERROR"
-    assert record.__dict__["why"] == "Slack refuses the app-level token: token_revoked."
+    assert record.__dict__["why"] == "Slack refuses the app-level token (token_revoked)."
     slack.traffic.clear()
     await soon(lambda: ear.is_connected)
 
