@@ -11,7 +11,7 @@ import contextlib
 import logging
 import secrets
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ from bot import front, health, telemetry, web, wiring
 from bot.background import background
 from bot.config import Config
 from bot.domain import errors
-from bot.domain.errors import ConfigError
+from bot.domain.errors import ConfigError, SecretError
 from bot.domain.event import Event
 from bot.domain.limits import Limits
 from bot.domain.request import RequestState
@@ -128,8 +128,7 @@ def _watched(parts: Parts, desk: Desk, door: Door, metrics: Metrics) -> Views:
         beat.mark()
 
     async def keys_trouble() -> str:
-        unreadable = await parts.keys.unreadable(parts.config.file.key_paths)
-        return "; ".join(dict.fromkeys(error.user_message for error in unreadable.values()))
+        return "; ".join(_whys(await parts.keys.unreadable(parts.config.file.key_paths)))
 
     readiness = Readiness(
         {
@@ -176,8 +175,13 @@ async def _check_keys(config: Config, keys: KeySource) -> None:
                     user_message=f"Account {account.name}: {what}: {error.user_message}.",
                     remedy=error.remedy,
                 )
-    for why in dict.fromkeys(error.user_message for error in unreadable.values()):
+    for why in _whys(unreadable):
         logger.warning("keys.unreachable", extra={"why": why})
+
+
+def _whys(unreadable: Mapping[str, SecretError]) -> list[str]:
+    """Say why keys cannot be had: an outage once, and not for each path."""
+    return list(dict.fromkeys(error.cause_at(path) for path, error in unreadable.items()))
 
 
 async def _runs_ended(parts: Parts) -> None:

@@ -7,6 +7,8 @@ import contextlib
 import json
 import logging
 import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NoReturn
 
@@ -82,10 +84,22 @@ def pull(config: Path, state: Path | None, words: tuple[str, ...]) -> None:
 
     telemetry.harden()
     found = configs.load_console(config)
-    with pulls.log(state or found.file.state.dir) as stream:
+    with pulls.log(state or found.file.state.dir) as stream, _beside(_say) as say:
         telemetry.configure(stream)
-        work = pulls.pull(found, words, _say, limits=Limits(), state=state)
+        work = pulls.pull(found, words, say, limits=Limits(), state=state)
         sys.exit(asyncio.run(work))
+
+
+@contextlib.contextmanager
+def _beside(say: Callable[[str], None]) -> Iterator[Callable[[str], None]]:
+    """Say it in a thread: a terminal that stands still (Ctrl-S) must not hold up the cancels."""
+    # Its end waits for the last word.
+    with ThreadPoolExecutor(1, thread_name_prefix="say") as pool:
+
+        def later(words: str) -> None:
+            pool.submit(say, words)
+
+        yield later
 
 
 def _say(words: str) -> None:

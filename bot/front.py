@@ -15,6 +15,7 @@ from functools import partial
 
 from pydantic import SecretStr
 from slack_bolt.async_app import AsyncApp
+from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import background as backgrounds
@@ -42,8 +43,8 @@ from bot.slack.surroundings import Surroundings
 from bot.store.engine import Store
 from bot.wiring import OpenVenues
 
-ASKED_S = 20.0
-"""How long Slack's word that it knows us counts, where no socket tells whether it is there."""
+ASKED_S = 5.0
+"""How long Slack's word that it knows us counts. A socket does not tell: its token is another."""
 CHECK_S = 15.0
 """How long an hourly check waits for Slack to say who somebody is: no vote waits for it."""
 CHECK_MEND_S = 600.0
@@ -84,16 +85,20 @@ class Door:
     async def trouble(self) -> str:
         """Say why Slack does not reach us, or we not Slack; empty if it does.
 
-        Over HTTP nobody can tell whether Slack would find us: so Slack is asked whether it knows
-        us.
+        A socket lives on after the bot token was revoked, and over HTTP nobody can tell whether
+        Slack would find us: so Slack is asked whether it knows us. Without that nobody may vote.
         """
         if self.app is None:
             return "Slack has not been met since the start"
-        if self.ear is not None:
-            return "" if self.ear.is_connected else f"no socket since {self.ear.since:%H:%M:%S} UTC"
+        if self.ear is not None and not self.ear.is_connected:
+            return f"no socket since {self.ear.since:%H:%M:%S} UTC"
         if time.monotonic() - self.asked_at > ASKED_S:
             try:
                 await self.client.api_call("auth.test")
+            except SlackApiError as error:
+                if not connection.is_throttled(error):
+                    why = connection.word_of(error) or f"HTTP {connection.status_of(error)}"
+                    return f"Slack refuses the bot: {why}"
             except connection.UNREADABLE as error:
                 return f"Slack does not answer: {type(error).__name__}"
             self.asked_at = time.monotonic()

@@ -6,6 +6,7 @@ Owns the format and the redaction. Parts log with the standard library; a messag
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import io
 import json
@@ -118,10 +119,21 @@ class Outlet:
 
 
 def _descriptor(stream: TextIO) -> int | None:
+    """Return where lines are written past the stream; None if it has no descriptor.
+
+    A terminal that says it can be written to takes a byte, and keeps whoever writes a line until it
+    is read: stopped by Ctrl-S, for ever. So it is opened anew, without waiting; the descriptor that
+    was given is shared with the shell and is left as it is.
+    """
     try:
-        return stream.fileno()
+        number = stream.fileno()
     except (AttributeError, io.UnsupportedOperation):
         return None
+    if os.isatty(number):
+        with contextlib.suppress(OSError):  # It may have no name here, as in some containers.
+            flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+            return os.open(os.ttyname(number), flags)
+    return number
 
 
 def configure(stream: TextIO, *, level: int = logging.INFO) -> None:

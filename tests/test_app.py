@@ -9,7 +9,7 @@ import pytest
 
 from bot import app, background, demo
 from bot import config as configs
-from bot.domain.errors import ConfigError
+from bot.domain.errors import ConfigError, SecretError
 from bot.flow.ports import StoreDown
 from bot.sandbox.slack import api, faults
 from tests.fakes import desk as desks
@@ -165,3 +165,12 @@ async def test_state_folder_that_is_a_file_is_named(tmp_path: Path):
         f"The folder {tmp_path}/state cannot be made: File exists. "
         "Point dir under [state] at a folder that this user may write."
     )
+
+
+def test_an_outage_of_the_keys_is_told_once_and_not_for_each_path():
+    out = {
+        path: SecretError(user_message=f"{path} cannot be read: Vault is sealed", is_retryable=True)
+        for path in ("venues/a", "venues/b")
+    }
+    denied = {"venues/c": SecretError(user_message="Vault denies secret/data/venues/c")}
+    assert app._whys(out | denied) == ["Vault is sealed", "Vault denies secret/data/venues/c"]

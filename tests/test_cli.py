@@ -6,12 +6,14 @@ import pty
 import select
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
+from bot import cli
 from bot.keys import sealed
 
 MM = '{"api_key": "canary-1", "api_secret": "canary-2"}'
@@ -394,3 +396,18 @@ def test_help_is_instant(folder: Path):
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
 
     assert ran.stdout == "[]\n"
+
+
+def test_a_terminal_that_stands_still_holds_nobody_up_and_hears_all_in_the_end():
+    moves, said = threading.Event(), []
+
+    def slow(words: str) -> None:
+        moves.wait(5)
+        said.append(words)
+
+    with cli._beside(slow) as say:
+        say("a")
+        say("b")
+        assert said == []
+        moves.set()
+    assert said == ["a", "b"]

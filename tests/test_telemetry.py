@@ -318,6 +318,17 @@ def test_a_line_cut_by_a_reader_that_stopped_ends_before_the_next(out: io.String
     assert json.loads(last)["event"] == "call.answered"
 
 
+def test_nobody_waits_for_a_terminal_that_stands_still(out: io.StringIO):
+    script = (
+        "import logging, os, pty, time\n"
+        "from bot import telemetry\n"
+        "master, slave = pty.openpty()\n"
+        "telemetry.configure(os.fdopen(slave, 'w'))\n"
+        "[logging.getLogger('x').info('call.sent', extra={'w': 'x' * 900}) for _ in range(300)]\n"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False, timeout=10).returncode == 0
+
+
 def test_log_whose_reader_has_gone_breaks_nothing(out: io.StringIO):
     reader, writer = os.pipe()
     os.close(reader)

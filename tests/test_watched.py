@@ -12,6 +12,8 @@ import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from bot import demo
+from bot.sandbox.slack import faults
 from tests.fakes import desk as desks
 from tests.fakes.desk import Product
 from tests.store import values
@@ -78,3 +80,13 @@ async def test_a_run_is_told_once_in_the_log_and_counted_and_a_dead_store_is_see
             assert (await ask(product, "/healthz"))[0] == 200
     assert "event.unread" not in [record.message for record in caplog.records]
     assert not [r for r in caplog.records if r.levelno >= logging.ERROR]
+
+
+async def test_a_bot_whose_token_was_revoked_is_not_ready_though_its_sockets_live(tmp_path: Path):
+    async with desks.open_surroundings(tmp_path) as product:
+        demo.set_up(product.world, tmp_path, mode="socket")
+        async with desks.started(product):
+            await until_status(product, 200)
+            product.world.traffic.add("auth.test", faults.refused("token_revoked", times=None))
+            said = await until_status(product, 503)
+        assert said["parts"]["slack"] == "Slack refuses the bot: token_revoked"

@@ -171,4 +171,4 @@ def _left_out(this: _Round) -> Iterator[Finding]:
             spot = Spot(part="account", about=place[0], accounts=accounts)
             text = f"{named(missing, 'account')} there that the config lacks: {listed(missing)}"
             remedy = "Add those that trade: nothing here cancels their orders."
-            yield spot.warning("left out", text, remedy)
+            yield spot.warning(f"left out {' '.join(missing)}", text, remedy)

@@ -6,6 +6,7 @@ Owns these findings. Reads no key: a source proves without one that it would be 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from bot.checks import ground as grounds
@@ -28,12 +29,23 @@ async def look(ground: Ground, slate: Slate) -> None:
         file, names = part.file, config.file.key_paths
         held, found = await grounds.aside(lambda: _fallback(file, names))
         slate.add(*found)
+    if part.source == "sealed" and part.file is not None:
+        slate.add(*await grounds.aside(partial(_file, part.file)))
     if ground.keys is not None:
         unreadable = await ground.keys.unreadable(paths)
         slate.add(*of_paths(config, unreadable, spare=held))
         if readable := [path for path in paths if path not in unreadable]:
             spot = Spot(part="keys", about=part.source)
             slate.add(spot.fine("paths", f"{named(readable, 'path')} may be read"))
+
+
+def _file(file: Path) -> list[Finding]:
+    """Look at the sealed file itself: who has it open keeps what it read, a restart could not."""
+    try:
+        sealed.names(file)
+    except SecretError as error:
+        return [Spot(part="keys", about="sealed").wrong("file", error.user_message, error.remedy)]
+    return []
 
 
 def _login(config: Config) -> Iterator[Finding]:
@@ -63,7 +75,7 @@ def of_paths(
     outages: dict[str, list[str]] = {}
     for path, error in sorted(unreadable.items()):
         if error.retryable:
-            outages.setdefault(_cause(error, path), []).append(path)
+            outages.setdefault(error.cause_at(path), []).append(path)
             continue
         spot = Spot(part="keys", about=_users(config, path), accounts=_accounts(config, [path]))
         yield spot.blind(f"path {path}", error.user_message, error.remedy)
@@ -72,11 +84,6 @@ def of_paths(
         spot = Spot(part="keys", about=config.file.keys.source, accounts=accounts)
         found = spot.warning if set(paths) <= set(spare) else spot.blind
         yield found("outage", f"keys cannot be read: {why}", unreadable[paths[0]].remedy)
-
-
-def _cause(error: SecretError, path: str) -> str:
-    """Take the path out of an error that is the same for every path."""
-    return error.user_message.removeprefix(f"{path} cannot be read: ")
 
 
 def _accounts(config: Config, paths: Collection[str]) -> tuple[str, ...]:

@@ -60,7 +60,7 @@ def _of_kind(
     elif stuck:
         text = f"if {listed(sorted(stuck))} asks, nobody is left to approve"
         remedy = "Add somebody else to the roles that approve."
-        yield spot.warning("spare", text, remedy)
+        yield spot.warning(f"spare {' '.join(sorted(stuck))}", text, remedy)
     else:
         who = listed(sorted(actor.name for actor in askers))
         needs = any(rule.approve for rule in evaluate.matching(policy, judged[0]))
@@ -94,11 +94,17 @@ def _of_roles(policy: Policy, roster: Sequence[Actor]) -> Iterator[Finding]:
         held = [actor for actor in roster if evaluate.holds(policy, actor, name)]
         if idle := sorted(why for actor in held if (why := _unfit(policy, actor))):
             text = f"these do not count: {'; '.join(idle[:SHOWN_MAX])}"
-            yield spot.warning("idle", text, "Take them out, so that nobody waits for them.")
+            yield spot.warning(
+                f"idle {' '.join(idle)}", text, "Take them out, so that nobody waits for them."
+            )
         known = {actor.user_id for actor in roster}
         if strangers := sorted(set(role.users) - known):
             text = f"Slack knows nobody as {listed(strangers)}"
-            yield spot.wrong("users", text, "Mend the ids: a member's profile shows theirs.")
+            yield spot.wrong(
+                f"users {' '.join(strangers)}",
+                text,
+                "Mend the ids: a member's profile shows theirs.",
+            )
 
 
 def _unfit(policy: Policy, actor: Actor) -> str:

@@ -64,3 +64,7 @@ class SecretError(BotError):
     def __init__(self, *, user_message: str, remedy: str = "", is_retryable: bool = False) -> None:
         super().__init__(user_message=user_message, remedy=remedy)
         self.retryable = is_retryable
+
+    def cause_at(self, path: str) -> str:
+        """Return the message without the path, where an outage is the same for every path."""
+        return self.user_message.removeprefix(f"{path} cannot be read: ")

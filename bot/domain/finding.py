@@ -85,9 +85,9 @@ class Checkup:
     """Found by an earlier check, of what this one could not look at."""
 
     def of_account(self, name: str) -> Finding | None:
-        """Return the worst that concerns an account; None if nothing does."""
+        """Return the worst that concerns an account, its own first; None if nothing does."""
         mine = [finding for finding in self.findings if name in finding.accounts]
-        return min(mine, key=lambda finding: ORDER.index(finding.grade), default=None)
+        return min(mine, key=lambda f: (ORDER.index(f.grade), len(f.accounts)), default=None)
 
 
 def lines(findings: Iterable[Finding]) -> list[str]:

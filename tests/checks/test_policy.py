@@ -9,10 +9,11 @@ import pytest
 
 from bot.checks import policy
 from bot.domain import finding as findings
+from bot.domain.finding import Checkup
 from policies import model
 from policies.model import Actor
 from tests.domain.test_plan import entry
-from tests.policies.people import ALICE, BOB, CAROL, HEAD, TEXT, person
+from tests.policies.people import ALICE, BOB, CAROL, HEAD, NOW, TEXT, person
 
 ACCOUNTS = (
     entry("mm", tags=(("env", "prod"),)),
@@ -180,3 +181,14 @@ def test_who_may_pull_on_a_console_is_told(text: str, people: dict[str, str], sa
     accounts = [account.for_policy() for account in ACCOUNTS]
     found = policy.of_consoles(model.parse(text), people, accounts)
     assert sorted(each.line for each in found) == sorted(said)
+
+
+def test_one_more_who_does_not_count_is_news_beside_those_who_did_not_before():
+    gina = person("U0GINA", "S0RISK", is_guest=True)
+    checkups = []
+    for roster in ([ALICE, BOB, HEAD, CAROL, gina], [ALICE, BOB, HEAD, GONE, gina]):
+        config: Any = SimpleNamespace(policy=model.parse(TEXT), accounts=ACCOUNTS)
+        found = tuple(policy.of_people(config, roster))
+        checkups.append(Checkup(at=NOW, findings=found))
+    (new,) = findings.change(*checkups).new
+    assert "gone's account is deactivated" in new.text

@@ -31,4 +31,5 @@ async def test_serve_checks_by_itself_posts_what_is_new_and_tells_it_in_status(t
             said = await product.type(ALICE, "status")
     assert "*new* unknown account bybit-opt: no read" in message.text
     assert [line.split(":")[0] for line in said[1:]] == ["bybit-mm", "bybit-arb", "bybit-opt"]
-    assert all(": warning, 0 min ago: nobody could pull" in line for line in said[1:])
+    assert ": warning, 0 min ago: nobody could pull" in said[3]
+    assert all(": warning, 0 min ago: read key: " in line for line in said[1:3])

@@ -197,3 +197,14 @@ async def test_status_tells_the_last_result_of_each_account_the_worst_first(tmp_
         "bybit-mm: not checked yet",
         "bybit-arb: fine, 12 min ago",
     ]
+
+
+async def test_a_sealed_file_that_has_gone_is_told_while_its_keys_are_still_held(tmp_path: Path):
+    async with scene(tmp_path) as here:
+        watch = here.watch()
+        await watch.look()
+        here.channel.posted.clear()
+        (tmp_path / "keys.sealed").unlink()
+        await watch.look()
+    ((new, _),) = here.channel.news()
+    assert new == [f"{tmp_path / 'keys.sealed'} cannot be read: No such file or directory"]

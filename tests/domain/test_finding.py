@@ -78,6 +78,12 @@ def test_what_another_account_hides_is_not_kept():
     assert findings.following(checkup(DOWN), checkup(blind)).kept == ()
 
 
+def test_what_concerns_many_hides_no_account_s_own_finding():
+    shared = Spot(part="policy", accounts=("mm", "arb")).warning("pull", "nobody could pull here")
+    assert checkup(shared, SOON).of_account("mm") is SOON
+    assert checkup(shared, SOON).of_account("arb") is shared
+
+
 def test_the_worst_of_an_account_is_its_grade():
     found = checkup(FINE, SOON, ARB.fine("key owner", "the key is of this account"))
     assert found.of_account("mm") is SOON
