@@ -181,7 +181,7 @@ async def _check_keys(config: Config, keys: KeySource) -> None:
 
 def _whys(unreadable: Mapping[str, SecretError]) -> list[str]:
     """Say why keys cannot be had: an outage once, and not for each path."""
-    return list(dict.fromkeys(error.cause_at(path) for path, error in unreadable.items()))
+    return list(dict.fromkeys(error.user_message for error in unreadable.values()))
 
 
 async def _runs_ended(parts: Parts) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -289,6 +290,22 @@ def _no_document(why: str) -> ConfigError:
 
 
 def main() -> NoReturn:
+    """Run the command line, and end; the exit status waits for no thread.
+
+    Python would wait at its end for each thread of a pool, also for one that a dead disk or DNS
+    holds: nobody would learn how a pull ended. What must be durable is so before.
+    """
+    try:
+        run()
+    except SystemExit as left:
+        status = left.code if isinstance(left.code, int) else 0
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):
+            stream.flush()
+    os._exit(status)
+
+
+def run() -> NoReturn:
     """Run the command line; a wrong set-up is one line and exit status 78."""
     if not __debug__:
         click.echo(

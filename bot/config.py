@@ -82,6 +82,12 @@ def with_state(config: Config, folder: Path) -> Config:
     return replace(config, file=config.file.model_copy(update={"state": state}))
 
 
+def without_spare(config: Config) -> Config:
+    """Do without the fallback of Vault."""
+    keys = config.file.keys.model_copy(update={"fallback": None})
+    return replace(config, file=config.file.model_copy(update={"keys": keys}))
+
+
 def _load(path: Path, environment: Mapping[str, str] | None) -> tuple[Config, Grounds]:
     file = read(path)
     folder = path.parent

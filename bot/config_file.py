@@ -13,13 +13,16 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
 from adapters.contract import Protective
-from bot.explain import CHANNEL, NAME, PERSON, VARIABLE
+from bot.explain import CHANNEL, MOUNT, NAME, PERSON, PLACE, VARIABLE
 
 Name = Annotated[str, StringConstraints(pattern=NAME)]
 ChannelId = Annotated[str, StringConstraints(pattern=CHANNEL)]
 PersonId = Annotated[str, StringConstraints(pattern=PERSON)]
 Variable = Annotated[str, StringConstraints(pattern=VARIABLE)]
 """Capitals only: a token or a hex secret put here by mistake is refused, and so never shown."""
+Place = Annotated[str, StringConstraints(min_length=1, pattern=PLACE)]
+"""Of a key: in one spelling, and exact in a policy of Vault."""
+Mount = Annotated[str, StringConstraints(pattern=MOUNT)]
 Text = Annotated[str, StringConstraints(min_length=1)]
 
 
@@ -35,7 +38,7 @@ class SecretAt(_Strict):
 
     env: Variable | None = None
     file: Path | None = None
-    vault: Text | None = None
+    vault: Place | None = None
     """A path there, as a key has one."""
     field: Text | None = None
     """Which of the texts at that path."""
@@ -70,11 +73,11 @@ class VaultPart(_Strict):
 
     address: Text
     auth: Literal["approle", "kubernetes", "jwt", "token"]
-    auth_mount: str = ""
+    auth_mount: Mount = ""
     """Where the auth method is mounted; under its own name if empty."""
-    mount: Text = "secret"
+    mount: Annotated[Mount, StringConstraints(min_length=1)] = "secret"
     """Of the KV v2 engine."""
-    namespace: str = ""
+    namespace: Mount = ""
     ca: Path | None = None
     """The CA that signed Vault's certificate, PEM; the system's if left out."""
     role: str = ""
@@ -139,8 +142,8 @@ class AccountPart(BaseModel):
     name: Name
     venue: Name
     uid: Text
-    key: Text
-    read_key: Text | None = None
+    key: Place
+    read_key: Place | None = None
     tags: Mapping[Name, Name] = Field(default_factory=dict)
     protective: Protective = Protective.CANCEL
     classes_off: tuple[str, ...] = ()

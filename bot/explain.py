@@ -16,6 +16,9 @@ from policies.explain import nearest
 
 NAME, CHANNEL, VARIABLE = r"^[a-z0-9][a-z0-9._-]*$", r"^[CG][A-Z0-9]{2,}$", r"^[A-Z_][A-Z0-9_]*$"
 PERSON = r"^[UW][A-Z0-9]{2,}$"
+MOUNT = r"^[A-Za-z0-9._/-]*$"
+PLACE = r"^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$"
+"""One spelling of a path: `/a`, `a/` and `b/../a` would be the same key under other names."""
 SECRETS = frozenset(
     {
         *("app_token", "bot_token", "passphrase", "secret_id"),
@@ -38,6 +41,8 @@ PLAIN: Mapping[str, str] = {
     NAME: "must be small letters, digits, dots, dashes or underscores",
     CHANNEL: "must be a channel's id, such as C0123ABCD: Slack shows it below a channel's details",
     PERSON: "must be a member id, such as U0123ABCD: Slack copies it from a profile's menu",
+    MOUNT: "must be letters, digits and - _ . / only",
+    PLACE: "must be letters, digits and - _ . with single slashes between, such as venues/bybit-mm",
     VARIABLE: "must be the name of an environment variable, in capitals",
 }
 """pydantic's words for us, in words for people."""

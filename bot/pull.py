@@ -11,8 +11,8 @@ import asyncio
 import secrets
 import signal
 import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -25,7 +25,7 @@ from bot.domain import command as commands
 from bot.domain import plan as plans
 from bot.domain import result as results
 from bot.domain.command import Cancel
-from bot.domain.errors import UsageError
+from bot.domain.errors import SecretError, UsageError
 from bot.domain.event import Event, EventKind
 from bot.domain.limits import Limits
 from bot.domain.plan import Directory, Plan
@@ -117,7 +117,7 @@ async def pull(
     Raises:
         UsageError: the words, the person or the moment are refused; nothing was sent.
         ConfigError: what it needs cannot be opened or written; nothing was sent.
-        SecretError: the sealed file does not open; nothing was sent.
+        SecretError: the sealed file does not open, and there is no Vault; nothing was sent.
     """
     name = console.user()
     puller = console.actor(name, config.file.console.people)
@@ -126,7 +126,7 @@ async def pull(
         config = configs.with_state(config, state)
     command = _command(words, limits)
     async with (
-        wiring.open_keys(config) as keys,
+        _keys(config, say) as keys,
         wiring.open_venues(config) as venues,
     ):
         ground = Ground(
@@ -143,6 +143,20 @@ async def pull(
             await _count(ground, plan)
             return FLAT
         return await _run(ground, _header(ground, command, plan, puller))
+
+
+@asynccontextmanager
+async def _keys(config: Config, say: Say) -> AsyncIterator[KeySource]:
+    """Open where keys come from; a fallback that does not open must not keep us from Vault."""
+    async with AsyncExitStack() as stack:
+        try:
+            keys = await stack.enter_async_context(wiring.open_keys(config))
+        except SecretError as error:
+            if config.vault is None:
+                raise
+            say(f"Without the {config.file.keys.fallback} fallback: {error.user_message}.")
+            keys = await stack.enter_async_context(wiring.open_keys(configs.without_spare(config)))
+        yield keys
 
 
 def _command(words: Sequence[str], limits: Limits) -> Cancel:

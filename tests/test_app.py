@@ -169,7 +169,7 @@ async def test_state_folder_that_is_a_file_is_named(tmp_path: Path):
 
 def test_an_outage_of_the_keys_is_told_once_and_not_for_each_path():
     out = {
-        path: SecretError(user_message=f"{path} cannot be read: Vault is sealed", is_retryable=True)
+        path: SecretError(user_message="Vault is sealed", is_retryable=True)
         for path in ("venues/a", "venues/b")
     }
     denied = {"venues/c": SecretError(user_message="Vault denies secret/data/venues/c")}

@@ -265,7 +265,7 @@ def unwritable(product: Product) -> None:
         (
             lambda p: p.world.traffic.add("auth.test", faults.refused("account_inactive")),
             (
-                "wrong    slack    bot token: Slack refuses the bot token: account_inactive. "
+                "wrong    slack    bot token: Slack refuses the bot token (account_inactive). "
                 "Install the app again and store its Bot User OAuth Token."
             ),
         ),

@@ -32,7 +32,7 @@ for line in sys.stdin:
     sys.argv, sys.stdin = ["cancelall", *words], io.StringIO(typed)
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
-            cli.main()
+            cli.run()
         except SystemExit as ended:
             status = ended.code
     print(json.dumps((status, out.getvalue(), err.getvalue())), flush=True)

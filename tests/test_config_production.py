@@ -280,3 +280,27 @@ async def test_no_key_comes_from_vault_in_the_clear(tmp_path: Path, address: str
         async with wiring.open_keys(config):
             pass
     assert str(caught.value) == f"keys.vault.address: {why}. Write https://HOST:8200."
+
+
+@pytest.mark.parametrize("key", ["/venues/bybit-mm", "venues/bybit-mm/", "a/../venues/bybit-mm"])
+def test_a_key_has_one_spelling(tmp_path: Path, key: str):
+    """Another one of a key that can cancel would be read as a read key, by each preview."""
+    uid = 'uid = "1234567"'
+    text = changed(uid, f'{uid}\nread_key = "{key}"')
+    with pytest.raises(ConfigError) as caught:
+        configs.load(write(tmp_path, text), ENVIRONMENT)
+    assert str(caught.value) == (
+        'config.toml: account bybit-mm: "read_key" is wrong: must be letters, digits and - _ . '
+        "with single slashes between, such as venues/bybit-mm. See the README's config."
+    )
+
+
+@pytest.mark.parametrize("key", ["mount", "auth_mount", "namespace"])
+def test_a_place_in_vault_that_no_header_or_policy_can_carry_is_refused(tmp_path: Path, key: str):
+    text = changed('role_id = "cancelall"', f'role_id = "cancelall"\n{key} = "größe"')
+    with pytest.raises(ConfigError) as caught:
+        configs.load(write(tmp_path, text), ENVIRONMENT)
+    assert str(caught.value) == (
+        f'config.toml: "keys.vault.{key}" is wrong: must be letters, digits and - _ . / only. '
+        "See the README's config."
+    )

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bot import config as configs
-from bot import console, demo, pull
+from bot import console, demo, pull, wiring
 from bot.config import Config
 from bot.domain.errors import BotError
 from bot.domain.limits import Limits
@@ -22,6 +24,8 @@ from bot.sandbox.venues.faults import Fault, Wrong
 from bot.sandbox.world import ALICE, BOB, CAROL, GINA
 from tests.fakes import desk as desks
 from tests.fakes.desk import Product
+from tests.fakes.vault_state import OPENBAO
+from tests.keys.vault_rig import rig_on
 
 ROOT = Path(__file__).parents[1]
 WHY = ("--reason", "runaway quoter")
@@ -402,3 +406,72 @@ async def until_flat(console_process: asyncio.subprocess.Process, *, accounts: i
 def card_id(product: Product) -> str:
     (path,) = (product.folder / "state" / "pulls").glob("*.pull")
     return path.stem
+
+
+async def test_a_refusal_is_one_line_also_where_keys_are_in_vault(tmp_path: Path):
+    """Exit status 1 would mean that orders rest."""
+    async with desks.open_surroundings(tmp_path) as product:
+        set_up(product)
+    config = tmp_path / "config.toml"
+    text = config.read_text().replace('source = "sealed"', 'source = "vault"')
+    for line in ('file = "keys.sealed"\n', 'passphrase = { file = "passphrase" }\n'):
+        text = text.replace(line, "")
+    token = tmp_path / "token"
+    token.write_text("s.nobody-asks-for-it")
+    token.chmod(0o600)
+    vault = '[keys.vault]\naddress = "http://127.0.0.1:1"\nauth = "token"\n'
+    config.write_text(f'{text}\n{vault}token = {{ file = "token" }}\n')
+    pull = [sys.executable, "-m", "bot", "pull", "--config", str(config), "bybit-mn", *WHY]
+    done = await asyncio.to_thread(
+        subprocess.run, pull, cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (78, "")
+    assert done.stderr.startswith('error: "bybit-mn" is not an account or a venue. Did you mean')
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("spoil", [lambda path: path.unlink(), lambda path: path.chmod(0o644)])
+async def test_a_fallback_that_does_not_open_keeps_nobody_from_vault(
+    tmp_path: Path, spoil: Callable[[Path], None]
+):
+    with rig_on(OPENBAO) as rig:
+        async with desks.open_surroundings(tmp_path) as product:
+            config = set_up(product)
+            rig.allow(*config.file.key_paths)
+            async with wiring.open_keys(config) as keys:
+                for path in config.file.key_paths:
+                    document = (await keys.read(path)).text.get_secret_value()
+                    rig.write(path, json.loads(document))
+            parts = {"source": "vault", "fallback": "sealed", "vault": rig.part()}
+            file = config.file.model_copy(
+                update={"keys": config.file.keys.model_copy(update=parts)}
+            )
+            spoil(tmp_path / "keys.sealed")
+            config = replace(config, file=file, vault=rig.access().made())
+            code, said = await pulled(config, "all", *WHY)
+            assert product.left() == 0
+    assert code == 0
+    assert said.startswith(f"Without the sealed fallback: {tmp_path}/keys.sealed ")
+
+
+async def test_exit_status_waits_for_no_thread_that_hangs(tmp_path: Path):
+    """A pipe that nobody writes to stands for the file of a credential on a dead disk."""
+    async with desks.open_surroundings(tmp_path) as product:
+        set_up(product)
+    config, jwt = tmp_path / "config.toml", tmp_path / "jwt"
+    os.mkfifo(jwt)
+    text = config.read_text().replace('source = "sealed"', 'source = "vault"')
+    for line in ('file = "keys.sealed"\n', 'passphrase = { file = "passphrase" }\n'):
+        text = text.replace(line, "")
+    vault = '[keys.vault]\naddress = "http://127.0.0.1:1"\nauth = "jwt"\nrole = "r"\n'
+    config.write_text(f'{text}\n{vault}jwt_file = "jwt"\n')
+    running = await started_by(tmp_path, "pull", "all", *WHY)
+    await asyncio.to_thread(jwt.write_text, "read once, when the config is")
+    assert running.stdout is not None
+    while b"bybit-mm: " not in await running.stdout.readline():
+        pass
+    running.send_signal(signal.SIGINT)
+    async with asyncio.timeout(10):
+        said, _ = await running.communicate()
+    assert b"Recorded in " in said
+    assert running.returncode == 2

@@ -26,7 +26,7 @@ async def look(ground: Ground, slate: Slate) -> None:
     slate.add(*_login(config))
     held: frozenset[str] = frozenset()
     if part.fallback is not None and part.file is not None:
-        file, names = part.file, config.file.key_paths
+        file, names = part.file, paths
         held, found = await grounds.aside(lambda: _fallback(file, names))
         slate.add(*found)
     if part.source == "sealed" and part.file is not None:
@@ -75,7 +75,7 @@ def of_paths(
     outages: dict[str, list[str]] = {}
     for path, error in sorted(unreadable.items()):
         if error.retryable:
-            outages.setdefault(error.cause_at(path), []).append(path)
+            outages.setdefault(error.user_message, []).append(path)
             continue
         spot = Spot(part="keys", about=_users(config, path), accounts=_accounts(config, [path]))
         yield spot.blind(f"path {path}", error.user_message, error.remedy)

@@ -57,14 +57,10 @@ class ConfigError(BotError):
 
 
 class SecretError(BotError):
-    """A secret could not be read; the message names its path, never its value."""
+    """A secret could not be read; the message never holds it, and names its path if that is why."""
 
     code = "secret"
 
     def __init__(self, *, user_message: str, remedy: str = "", is_retryable: bool = False) -> None:
         super().__init__(user_message=user_message, remedy=remedy)
         self.retryable = is_retryable
-
-    def cause_at(self, path: str) -> str:
-        """Return the message without the path, where an outage is the same for every path."""
-        return self.user_message.removeprefix(f"{path} cannot be read: ")

@@ -37,8 +37,9 @@ from bot.flow.ports import KeyDocument
 
 logger = logging.getLogger(__name__)
 
-LOOK_S = 0.5
-"""How long a read waits for the disk before it takes what was read before."""
+LOOK_S = 0.3
+"""How long a read waits for the disk before it takes what was read before: a run waits for that
+after it has waited for Vault."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,6 +63,8 @@ class VaultKeys:
         self._sessions = sessions
         self._calls = calls
         self._limits = limits
+        self._more: dict[str, list[str]] = {}
+        """What our token may do at a path beside reading, as it was told last."""
 
     @property
     def busy(self) -> int:
@@ -82,7 +84,7 @@ class VaultKeys:
         """
         secret = await self._bounded(self._read(path))
         if isinstance(secret, Trouble):
-            raise vault_words.error_of(secret, self._part, path)
+            raise vault_words.error_of(secret)
         facts = {
             "path": vault_words.api_path(self._part, path),
             "version": secret.found.metadata.version,
@@ -100,9 +102,9 @@ class VaultKeys:
             return {}
         may = await self._bounded(self._capabilities(sorted(set(paths))))
         if isinstance(may, Trouble):
-            return {path: vault_words.error_of(may, self._part, path) for path in paths}
+            return dict.fromkeys(paths, vault_words.error_of(may))
         return {
-            path: vault_words.error_of(vault_words.denied(self._part, path), self._part, path)
+            path: vault_words.error_of(vault_words.denied(self._part, path))
             for path in paths
             if "read" not in may.get(vault_words.api_path(self._part, path), ())
         }
@@ -158,8 +160,10 @@ class VaultKeys:
         if reply is None:
             return vault_words.garbled(self._part, "sys/capabilities-self")
         for path, may in reply.by_path.items():
-            if more := sorted(set(may) - {"read", "deny"}):
+            more = sorted(set(may) - {"read", "deny"})
+            if more != self._more.get(path, []):  # Readiness asks every few seconds.
                 logger.warning("token.overpowered", extra={"path": path, "may": more})
+            self._more[path] = more
         return reply.by_path
 
     async def _asked(self, ask: Ask) -> Heard | Trouble:
@@ -177,7 +181,7 @@ class VaultKeys:
             if trouble := vault_words.outage(looked, self._part):
                 return trouble
             if vault_words.status_of(looked) == HTTPStatus.FORBIDDEN:
-                session = await self._sessions.current(after=session.generation)
+                session = await self._sessions.instead_of(session)
                 if isinstance(session, Trouble):
                     return session
                 heard = await self._with(session, ask)
@@ -222,13 +226,16 @@ async def open_vault(
 
 def _trust(part: VaultPart) -> ssl.SSLContext:
     """Trust the CA of the config alone, or those of the system; parsed once."""
-    if part.ca is None and part.address.startswith("http://"):  # Then nobody need be trusted.
-        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # Not ssl's default context: that writes the keys of connections where SSLKEYLOGFILE says.
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if part.ca is None:
+        tls.load_default_certs()
+        return tls
     try:
-        return ssl.create_default_context(cafile=part.ca)
+        tls.load_verify_locations(part.ca)
     except (OSError, ValueError):
-        pass
-    raise ConfigError(
-        user_message=f"keys.vault.ca: {part.ca} is no file of certificates in PEM.",
-        remedy="Name the file of the CA that signed Vault's certificate.",
-    )
+        raise ConfigError(
+            user_message=f"keys.vault.ca: {part.ca} is no file of certificates in PEM.",
+            remedy="Name the file of the CA that signed Vault's certificate.",
+        ) from None
+    return tls

@@ -57,6 +57,8 @@ class SessionLimits:
     concepts/user-lockout (2026-11-21). It locks out no JWT or service account: those are held for
     the first time only, for what refused them may be a Kubernetes that is ill.
     """
+    young_s: float = 60.0
+    """Until a token that took the place of a dead one is taken for dead too."""
     revoke_s: float = 1.0
 
 
@@ -95,6 +97,9 @@ class Sessions:
         self._group = group
         self._limits = limits
         self._session: Session | None = None
+        self._replacement = 0
+        """The generation that took the place of a dead one; it is kept for a while."""
+        self._kept_until = -math.inf
         self._generation = 0
         self._logging_in: asyncio.Task[Session | Trouble] | None = None
         self._refusal: _Refusal | None = None
@@ -112,6 +117,21 @@ class Sessions:
         if self._logging_in is None or self._logging_in.done():
             self._logging_in = self._group.create_task(self._guarded(self._log_in()))
         return await asyncio.shield(self._logging_in)
+
+    async def instead_of(self, dead: Session) -> Session | Trouble:
+        """Return a session in the place of one that Vault seems to have forgotten.
+
+        Where a policy lets no token look itself up, each seems dead at once: a login for each read
+        would leave thousands that live, and use up a secret_id. So what took the place of a dead
+        one is kept for a while, whatever Vault says of it.
+        """
+        if dead.generation == self._replacement and time.monotonic() < self._kept_until:
+            return dead
+        found = await self.current(after=dead.generation)
+        if isinstance(found, Session) and found.generation != self._replacement:
+            self._replacement = found.generation
+            self._kept_until = time.monotonic() + self._limits.young_s
+        return found
 
     async def keep(self) -> None:
         """Keep a session alive, for ever; say so loudly when that fails twice running."""
@@ -212,8 +232,8 @@ class Sessions:
             if granted is not None and self._session is session:
                 lease_s = granted.auth.lease_duration
                 grant = replace(session.grant, lease_s=max(lease_s, session.grant.lease_s))
-                self._session = _session(grant, session.generation, lease_s)
-                if lease_s == 0 or lease_s >= WHOLE * session.grant.lease_s:
+                if lease_s >= WHOLE * session.grant.lease_s:
+                    self._session = _session(grant, session.generation, lease_s)
                     return self._session
         return await self._newer(session)
 

@@ -112,11 +112,12 @@ def missing(part: VaultPart, path: str) -> Trouble:
 
 def refused(part: VaultPart, status: int) -> Trouble:
     """Return the trouble of a login that Vault will not have."""
-    mount = part.auth_mount or part.auth
+    mount = part.auth_mount.strip("/") or part.auth
+    place = "; and keys.vault.auth_mount, namespace and address: that a login is there"
     shown = {
-        "approle": "role_id and secret_id: expired, used up, or not from this address",
-        "kubernetes": f'the role "{part.role}" and the service account it is bound to',
-        "jwt": f'the role "{part.role}", and audience and expiry of keys.vault.jwt_file',
+        "approle": f"role_id and secret_id: expired, used up, or not from this address{place}",
+        "kubernetes": f'the role "{part.role}" and the service account it is bound to{place}',
+        "jwt": f'the role "{part.role}", and audience and expiry of keys.vault.jwt_file{place}',
         "token": "keys.vault.token: expired or revoked; and the policy line "
         + policy_line("auth/token/lookup-self", "read"),
     }[part.auth]
@@ -173,12 +174,11 @@ def unexpected(part: VaultPart, path: str, status: int) -> Trouble:
     )
 
 
-def error_of(trouble: Trouble, part: VaultPart, path: str) -> SecretError:
-    """Return the error of a path; what is denied or missing names it already."""
-    why = trouble.why
-    if api_path(part, path) not in why:
-        why = f"{path} cannot be read: {why}"
-    return SecretError(user_message=why, remedy=trouble.remedy, is_retryable=trouble.is_outage)
+def error_of(trouble: Trouble) -> SecretError:
+    """Return the error: one for all paths, unless it is of this one."""
+    return SecretError(
+        user_message=trouble.why, remedy=trouble.remedy, is_retryable=trouble.is_outage
+    )
 
 
 def status_of(heard: Heard) -> int:

@@ -115,11 +115,11 @@ async def count(desk: Desk, previewer: Previewer, request: Request) -> None:
     notes = [
         f"Slack knows no user group {name}: nobody is in it." for name in desk.people.missing()
     ]
-    notes += asking.result()
     if roster is not None:
         accounts = [target.for_policy() for target in request.plan.targets]
         reasons = evaluate.unsatisfiable(desk.policy, accounts, request.requester, roster)
         notes += [reason.text for reason in reasons]
+    notes += asking.result()  # Last: however many they are, a seat that nobody can fill is told.
     if await desk.store.counted(request.id, counts, notes=notes) is not None:
         desk.changed(request.id)
 

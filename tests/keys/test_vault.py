@@ -161,7 +161,7 @@ async def test_login_that_vault_refuses_is_no_outage_and_says_what_to_check(rig:
         error = await refusal(keys)
         unreadable = await keys.unreadable([PATH])
     assert error.user_message == (
-        f"{PATH} cannot be read: Vault refuses our login by approle at auth/{rig.auth_mount} (400)"
+        f"Vault refuses our login by approle at auth/{rig.auth_mount} (400)"
     )
     assert error.remedy.startswith("Check role_id and secret_id: expired, used up, ")
     assert not error.retryable
@@ -226,3 +226,13 @@ async def test_root_token_is_refused(rig: Rig):
     assert "our token is a root token of Vault" in error.user_message
     assert "`cancelall vault policy`" in error.remedy
     assert not error.retryable
+
+
+@pytest.mark.parametrize("facts", [{"auth_mount": "auth/approle"}, {"namespace": "nosuch"}])
+async def test_login_that_is_not_there_names_the_settings_that_say_where(
+    rig: Rig, facts: dict[str, str]
+):
+    async with opened(rig.access(**facts)) as keys:
+        error = await refusal(keys)
+    (name,) = facts
+    assert name in error.remedy

@@ -171,7 +171,7 @@ async def test_credential_that_cannot_be_read_is_said_as_the_config_says_it(rig:
     access.credential = missing  # type: ignore[method-assign]
     async with opened(access) as keys:
         error = await refusal(keys)
-    assert error.user_message == f"{PATH} cannot be read: keys.vault.secret_id: no such file"
+    assert error.user_message == "keys.vault.secret_id: no such file"
     assert error.remedy == "Make it."
     assert not error.retryable
 
@@ -285,6 +285,7 @@ async def test_token_that_may_do_more_than_read_is_warned_of(
     rig.fake.state.policies[rig.mark][path] = {"read", "update", "sudo"}
     async with opened(rig.access()) as keys:
         assert await keys.unreadable([PATH]) == {}
+        assert await keys.unreadable([PATH]) == {}, "and it is told once"
     (told,) = [record for record in caplog.records if record.msg == "token.overpowered"]
     assert (vars(told)["path"], vars(told)["may"]) == (path, ["sudo", "update"])
 
@@ -348,3 +349,29 @@ async def test_generation_that_is_newer_is_taken_without_a_login(rig: Rig):
         assert not isinstance(newer, Trouble)
         assert newer.generation == 2
         assert await keys._sessions.current(after=first.generation) is newer
+
+
+async def test_policy_that_is_gone_is_no_storm_of_logins(rig: Rig):
+    """Then no token may look itself up, and each seems dead: readiness asks every 3 s."""
+    async with opened(rig.access()) as keys:
+        await entered(keys)
+        rig.admin.sys.create_or_update_policy(rig.mark, "")
+        rig.fake.asked.clear()
+        for _ in range(20):
+            await keys.unreadable([PATH])
+        assert asked(rig, "/login") == 1
+        rig.allow(PATH)
+        assert await keys.unreadable([PATH]) == {}
+
+
+async def test_renewal_that_grants_nothing_is_no_token_that_never_ends(rig: Rig):
+    """Max TTL is here, and logins fail: upkeep must go on trying."""
+    rig.role(token_ttl="60s", token_max_ttl="60s")
+    async with opened(rig.access()) as keys:
+        token = await entered(keys)
+        rig.fake.state.tokens[token].created -= 59.8
+        rig.fake.faults[:] = [Fault(kind="status", status=500, body={"errors": []}, path="/login")]
+        make_due(keys)
+        await until(lambda: keys.unwell == "Vault fails inside (500)")
+        rig.fake.faults.clear()
+        await until(lambda: keys._sessions._generation == 2)
