@@ -104,6 +104,11 @@ class Gate:
             self._pacer.answered(_now(), ticket)
             self._pump_soon()
 
+    def share(self, parts: int) -> None:
+        """Use one of so many equal parts of every budget: another process calls from here too."""
+        self._pacer.share(parts)
+        self._pump_soon()
+
     def banned(self, until: datetime, *, for_s: float) -> None:
         """Stop every call for so long, which is until then; whoever waits is told at once."""
         self._pacer.banned(_now(), for_s)

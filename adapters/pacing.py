@@ -48,6 +48,8 @@ class _Budget:
     window: Window
     limit: int
     """The venue's limit as last known."""
+    parts: int = 1
+    """How many processes at this address share it."""
     on_the_way: int = 0
     answered: deque[tuple[float, int]] = field(default_factory=deque)
     """(moment the slot is free again, cost), oldest first."""
@@ -60,11 +62,11 @@ class _Budget:
 
     def size(self) -> int:
         """How many calls a window holds: 80 % of the limit, at least one."""
-        return max(1, math.floor(SHARE * self.limit))
+        return max(1, math.floor(SHARE * self.limit / self.parts))
 
     def span_s(self) -> float:
         """How long a slot is taken: longer than the window where one call is over 80 %."""
-        return self.window.per_s * max(1.0, self.size() / (SHARE * self.limit))
+        return self.window.per_s * max(1.0, self.size() * self.parts / (SHARE * self.limit))
 
     def wait_s(self, now: float, priority: Priority, cost: int) -> float:
         """Seconds until `cost` slots are free for this priority; infinite: not before an answer."""
@@ -108,6 +110,8 @@ class Pacer:
     """Budgets of one venue from one address, shared by runs, previews and checks."""
 
     budgets: dict[str, _Budget] = field(default_factory=dict)
+    parts: int = 1
+    """How many processes at this address share every budget."""
     banned_until: float = float("-inf")
 
     def wait_s(self, now: float, windows: Iterable[Window], priority: Priority) -> float:
@@ -166,8 +170,15 @@ class Pacer:
     def _budget(self, window: Window) -> _Budget:
         known = self.budgets.get(window.name)
         if known is None:
-            known = self.budgets[window.name] = _Budget(window=window, limit=window.calls)
+            known = _Budget(window=window, limit=window.calls, parts=self.parts)
+            self.budgets[window.name] = known
         return known
+
+    def share(self, parts: int) -> None:
+        """Use one of so many equal parts of every budget from now on."""
+        self.parts = parts
+        for budget in self.budgets.values():
+            budget.parts = parts
 
 
 @dataclass(slots=True, kw_only=True)

@@ -45,6 +45,8 @@ RECORDS_S = 5.0
 """Between two looks for what checks on a console have recorded."""
 STOCK_S = 5.0
 """Between two counts of what is open, for the metrics."""
+NEAR_S = 10.0
+"""After a console: what it has used of the budgets counts that long at the venues."""
 TICK_LATE_S = 5.0
 """Without a tick for so long, nothing expires and no run is taken up."""
 
@@ -104,7 +106,7 @@ async def serving(config: Config, *, limits: Limits | None = None) -> AsyncItera
         )
         people, door = front.people(parts), Door(client=client)
         desk = _desk(parts, people, runner, consoles, owner)
-        views = _watched(parts, desk, door, metrics)
+        views = _watched(parts, desk, door, metrics, consoles)
         logger.info("runs.watched", extra={"accounts": len(config.accounts)})
         try:
             url = await enter(_web(config, door, views))
@@ -118,14 +120,23 @@ async def serving(config: Config, *, limits: Limits | None = None) -> AsyncItera
         yield Serving(url=url, desk=desk, trail=store.trail)
 
 
-def _watched(parts: Parts, desk: Desk, door: Door, metrics: Metrics) -> Views:
+def _watched(
+    parts: Parts, desk: Desk, door: Door, metrics: Metrics, consoles: pulls.Consoles
+) -> Views:
     """Start what happens by itself, and what looks whether all of it works."""
     spawn, store, limits = parts.background.spawn, parts.store, parts.limits
     beat = Beat("tick", within_s=TICK_LATE_S)
 
+    near_until = 0.0
+
     async def tick_once() -> None:
+        nonlocal near_until
         await tick.tick(desk)
         beat.mark()
+        now = parts.clock.monotonic()
+        if consoles.is_any_near:
+            near_until = now + NEAR_S
+        parts.venues.share(2 if now < near_until else 1)
 
     async def keys_trouble() -> str:
         return "; ".join(_whys(await parts.keys.unreadable(parts.config.file.key_paths)))

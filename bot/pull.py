@@ -1,55 +1,55 @@
 """`cancelall pull`: break glass on a console, where no Slack, database or server is left.
 
-Owns what one person alone may begin, what the console prints, and the exit status. The run itself
-is the one that Slack starts too (`bot.flow.execute`); its record is two files that `serve` takes
-into the chain and posts (`bot.store.record`).
+Owns what one person alone may begin, and how it ends. The run itself is the one that Slack starts
+too (`bot.flow.execute`); its record is two files that `serve` takes into the chain and posts
+(`bot.store.record`); what the console prints is in `bot.printed`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import re
 import secrets
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TextIO
 
 from bot import config as configs
-from bot import console, wiring
+from bot import console, printed, wiring
 from bot.config import Config
 from bot.domain import command as commands
 from bot.domain import plan as plans
-from bot.domain import result as results
 from bot.domain.command import Cancel
 from bot.domain.errors import SecretError, UsageError
 from bot.domain.event import Event, EventKind
 from bot.domain.limits import Limits
 from bot.domain.plan import Directory, Plan
 from bot.domain.request import Request, RequestState
-from bot.domain.result import Outcome, Phase, TargetResult, TargetStatus
+from bot.domain.result import TargetStatus
 from bot.flow import ask, execute
 from bot.flow import desk as desks
-from bot.flow.execute import Runner
 from bot.flow.job import Means
-from bot.flow.ports import Claim, Clock, Entry, KeySource, Venues
+from bot.flow.ports import Claim, Clock, Entry, KeySource
 from bot.flow.preview import Previewer
-from bot.store import pulls, record
-from bot.store.record import Header
+from bot.printed import Say, Watch
+from bot.store import look, pulls, record
+from bot.store.record import Header, RecordJournal
+from bot.wiring import OpenVenues
 from policies import evaluate
 from policies.model import Actor, Policy
 
-FLAT, RESIDUAL, UNVERIFIED = 0, 1, 2
-"""Exit status: all FLAT; orders rest; for some account nobody can tell, or nothing was sent."""
 ID_CHARS = 6
 """One more than an id of a request from Slack has, so that the two never meet."""
-SHOWN_MAX = 5
-"""Residual orders that are named beside a verdict."""
-
-Say = Callable[[str], None]
+LOOK_S = 1.0
+"""Between two looks whether serve runs beside us: then each has half of every budget."""
+QUOTES = re.compile(r"[\"\u201c\u201d\u201e]")
+QUOTED = re.compile(r"[\s'\"\u2018\u2019\u201c\u201d\u201e]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,7 @@ class Ground:
     """What a console works with; what it lacks, a pull must do without."""
 
     config: Config
-    venues: Venues
+    venues: OpenVenues
     keys: KeySource
     clock: Clock
     limits: Limits
@@ -141,7 +141,7 @@ async def pull(
         command, plan = await ask.resolve(ground, command, puller, may=evaluate.may_break_glass)
         if command.is_dry_run:
             await _count(ground, plan)
-            return FLAT
+            return printed.FLAT
         return await _run(ground, _header(ground, command, plan, puller))
 
 
@@ -161,7 +161,7 @@ async def _keys(config: Config, say: Say) -> AsyncIterator[KeySource]:
 
 def _command(words: Sequence[str], limits: Limits) -> Cancel:
     """Read the words by the grammar of `/cancelall`: the shell has taken the quotes away."""
-    text = " ".join(f'"{word}"' if " " in word else word for word in words)
+    text = " ".join(_requoted(word) for word in words)
     command = commands.parse(text, chars_max=limits.command_chars_max)
     if not isinstance(command, Cancel):
         raise UsageError(
@@ -173,6 +173,16 @@ def _command(words: Sequence[str], limits: Limits) -> Cancel:
             remedy='Add --reason "why".',
         )
     return command
+
+
+def _requoted(word: str) -> str:
+    """Give back the quotes that the shell took: whatever stood in them is one word, in ours."""
+    name, equals, value = word.partition("=")
+    if equals and name.startswith("--"):
+        return f"{name} {_requoted(value)}"
+    if word and not QUOTED.search(word):
+        return word
+    return f'"{QUOTES.sub(chr(39), word)}"'
 
 
 async def _count(ground: Ground, plan: Plan) -> None:
@@ -213,110 +223,83 @@ def _header(ground: Ground, command: Cancel, plan: Plan, puller: Actor) -> Heade
     return Header(request=request, by=puller.name, host=host, event=event)
 
 
-@dataclass(slots=True, kw_only=True)
-class Watch:
-    """What the console has been told of each account, and what it prints of it."""
-
-    ground: Ground
-    request: Request
-    statuses: dict[str, TargetStatus] = field(default_factory=dict)
-    is_flat: bool = False
-    """Every account is FLAT, and that was said."""
-    said: dict[str, str] = field(default_factory=dict)
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def told(self, entry: Entry) -> None:
-        """Take an entry of the journal, and print it if it is news."""
-        if entry.status is None:
-            return
-        self.statuses[entry.status.account] = entry.status
-        line = _line(entry.status)
-        if self.said.get(entry.status.account) != line:
-            self.said[entry.status.account] = line
-            self._say(f"{entry.status.account}: {line}")
-        self._say_if_flat()
-        self.changed.set()
-
-    def _say(self, words: str) -> None:
-        assert self.request.decided_at is not None
-        passed = self.ground.clock.now() - self.request.decided_at
-        self.ground.say(f"{passed.total_seconds():6.1f}  {words}")
-
-    def _say_if_flat(self) -> None:
-        """Say once that all is FLAT: whoever waits on need not, and should know what for."""
-        results = [status.result for status in self.statuses.values()]
-        was_flat, self.is_flat = (
-            self.is_flat,
-            len(results) == len(self.request.plan.targets)
-            and all(result is not None and result.outcome is Outcome.FLAT for result in results),
-        )
-        if self.is_flat and not was_flat:
-            longest_s = self.ground.limits.flat_checks_s[-1]
-            self._say(
-                f"every account FLAT. Watching {longest_s:.0f} s for orders that come back; "
-                "Ctrl-C ends here, and FLAT stands."
-            )
-
-    @property
-    def is_over(self) -> bool:
-        """Tell whether every account has its last verdict."""
-        targets = self.request.plan.targets
-        return all(
-            target.account in self.statuses and self.statuses[target.account].is_final
-            for target in targets
-        )
-
-
 async def _run(ground: Ground, header: Header) -> int:
     request = header.request
-    watch = Watch(ground=ground, request=request)
+    watch = Watch(
+        request=request,
+        clock=ground.clock,
+        say=ground.say,
+        watched_s=ground.limits.flat_checks_s[-1],
+    )
     folders = [each / pulls.FOLDER for each in (ground.state, ground.usual_state)]
-    async with record.begin(folders, header, watch.told) as journal:
-        means = Means(
-            journal=journal,
-            keys=ground.keys,
-            venues=ground.venues,
-            clock=ground.clock,
-            limits=ground.limits,
-        )
-        _announce(ground, header)
-        async with execute.open_runner(means) as runner:
-            with _interruptible(runner, request.id, ground.say):
-                waiting = tuple(
-                    TargetStatus(account=target.account, venue=target.venue)
-                    for target in request.plan.targets
-                )
-                runner.take(request, waiting, _claims(request))
-                while not watch.is_over:
-                    watch.changed.clear()
+    # Heeded from before the record begins: what it says has begun, serve would go on with.
+    with _interruptible(ground.say) as stopped:
+        async with record.begin(folders, header, watch.told) as journal:
+            printed.announce(request, header.by, ground.say)
+            await _pursue(ground, watch, journal, header, stopped)
+        return printed.report(watch, _recorded(ground, request, journal))
+
+
+async def _pursue(
+    ground: Ground,
+    watch: Watch,
+    journal: RecordJournal,
+    header: Header,
+    stopped: asyncio.Event,
+) -> None:
+    """Make every target flat, until each has its last verdict."""
+    request = header.request
+    means = Means(
+        journal=journal,
+        keys=ground.keys,
+        venues=ground.venues,
+        clock=ground.clock,
+        limits=ground.limits,
+    )
+    waiting = tuple(
+        TargetStatus(account=target.account, venue=target.venue) for target in request.plan.targets
+    )
+    claims = {target.key: Claim(key=target.key, fence=0) for target in request.plan.targets}
+    async with execute.open_runner(means) as runner:
+        await asyncio.sleep(0)  # A signal that came meanwhile is heard before any key is read.
+        if stopped.is_set():
+            runner.stop(request.id)
+        runner.take(request, waiting, claims)
+        is_stopped = False
+        while not watch.is_over:
+            if stopped.is_set() and not is_stopped:
+                is_stopped = True
+                journal.put(_stopped(header, ground.clock.now()))
+                runner.stop(request.id)
+            ground.venues.share(2 if look.is_in_use(ground.config.file.store.url) else 1)
+            watch.changed.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_S):
                     await watch.changed.wait()
-    return _report(ground, watch)
-
-
-def _claims(request: Request) -> Mapping[str, Claim]:
-    """Name the keys: without a database nobody else can claim them."""
-    return {target.key: Claim(key=target.key, fence=0) for target in request.plan.targets}
 
 
 @contextmanager
-def _interruptible(runner: Runner, request_id: str, say: Say) -> Iterator[None]:
+def _interruptible(say: Say) -> Iterator[asyncio.Event]:
     """Let Ctrl-C end the chase: what is known is told, and nothing more is sent.
 
-    A terminal that goes away ends nothing: the line may drop while the cancels are on theirs.
+    A terminal that goes away ends nothing: the line may drop while the cancels are on theirs. Nor
+    does Ctrl-Z: while we stand still, nobody else takes over.
     """
-    loop, names = asyncio.get_running_loop(), (signal.SIGINT, signal.SIGTERM)
+    loop, stopped = asyncio.get_running_loop(), asyncio.Event()
+    names, unheeded = (signal.SIGINT, signal.SIGTERM), (signal.SIGHUP, signal.SIGTSTP)
 
     def stop() -> None:
         say("Interrupted: nothing more is sent.")
-        runner.stop(request_id)
+        stopped.set()
 
-    loop.add_signal_handler(signal.SIGHUP, _go_on)
+    for name in unheeded:
+        loop.add_signal_handler(name, _go_on)
     for name in names:
         loop.add_signal_handler(name, stop)
     try:
-        yield
+        yield stopped
     finally:
-        for name in (*names, signal.SIGHUP):
+        for name in (*names, *unheeded):
             loop.remove_signal_handler(name)
 
 
@@ -324,79 +307,29 @@ def _go_on() -> None:
     """Heed nothing."""
 
 
-def _announce(ground: Ground, header: Header) -> None:
+def _stopped(header: Header, now: datetime) -> Entry:
+    """Say for the chain who ended the chase."""
     request = header.request
-    targets = request.plan.targets
-    assert request.consent_ends_at is not None
-    ground.say(
-        f"BREAK GLASS by {header.by}: pull {request.id}, "
-        f"{len(targets)} account{'' if len(targets) == 1 else 's'}, chased until "
-        f"{request.consent_ends_at:%H:%M:%S} UTC. Ctrl-C ends the chase."
+    event = Event(
+        kind=EventKind.CHASE_STOPPED,
+        request_id=request.id,
+        at=now,
+        facts={"by": request.requester.user_id, "by_name": header.by},
     )
-    if request.plan.left_out:
-        ground.say(f"Not yours to pull: {', '.join(request.plan.left_out)}")
-    if not request.plan.is_symbols_checked:
-        ground.say("Symbols unchecked: a venue's list could not be had. Check the spelling.")
+    claim = Claim(key=request.plan.targets[0].key, fence=0)
+    return Entry(request_id=request.id, claim=claim, event=event)
 
 
-def _line(status: TargetStatus) -> str:
-    """Say in a line where an account stands."""
-    result = status.result
-    if result is not None:
-        return _verdict(result)
-    words = [status.phase.value]
-    if status.rounds and status.phase is not Phase.READING_KEY:
-        words.append(f"round {status.rounds}")
-    if status.open_now is not None:
-        words.append(f"{'at least ' if status.is_at_least else ''}{status.open_now:,} open")
-    if status.cause:
-        words.append(status.cause)
-    if status.key_note:
-        words.append(f"key from the {status.key_note}")
-    return ", ".join(words)
-
-
-def _verdict(result: TargetResult) -> str:
-    after = "unknown" if result.open_after is None else f"{result.open_after:,}"
-    bound = "at least " if result.is_at_least else ""
-    words = [f"{result.outcome.value} after {result.seconds:.1f} s, open {bound}{after}"]
-    words += [part for part in (result.cause, result.remedy) if part]
-    if result.residual:
-        rest = [f"{each.symbol} {each.order_id}" for each in result.residual[:SHOWN_MAX]]
-        words.append(f"rests: {', '.join(rest)}")
-    return ". ".join(words)
-
-
-def _recorded(ground: Ground, request: Request) -> str:
+def _recorded(ground: Ground, request: Request, journal: RecordJournal) -> str:
     """Say where the record is, and how it gets into the chain."""
     usual, folder = (each / pulls.FOLDER for each in (ground.usual_state, ground.state))
-    said = f"Recorded in {folder} as {request.id}"
     closed = "It stays red until somebody else closes it."
+    if journal.is_behind:
+        return (
+            f"The disk refuses the record of {request.id} in {folder}: keep what stands here. "
+            f"serve posts what it has. {closed}"
+        )
+    said = f"Recorded in {folder} as {request.id}"
     if folder != usual:
         return f"{said}. serve does not look there: copy {request.id}.* to {usual}. {closed}"
     return f"{said}: serve takes it into the chain and posts it. {closed}"
-
-
-def _report(ground: Ground, watch: Watch) -> int:
-    """Print the verdict over all, and what this program cannot see; return the exit status."""
-    request = watch.request
-    statuses = tuple(watch.statuses[target.account] for target in request.plan.targets)
-    report = results.summarise(statuses, is_over=True)
-    ground.say("")
-    ground.say(report.headline)
-    for result in report.results:
-        ground.say(f"{result.account}: {_verdict(result)}")
-    for venue, blind in {t.venue: t.blind_to for t in request.plan.targets}.items():
-        ground.say(f"Not seen by cancelall at {venue}: {'; '.join(blind)}.")
-    ground.say("Nothing here stops a bot from placing new orders.")
-    ground.say(_recorded(ground, request))
-    if request.plan.left_out:
-        ground.say(
-            f"NOT TOUCHED, not yours to pull: {', '.join(request.plan.left_out)}. "
-            "Assume that every order there is live."
-        )
-    outcomes = {result.outcome for result in report.results}
-    is_dark = outcomes & {Outcome.UNVERIFIED, Outcome.NOT_SENT}
-    if is_dark or report.missing or request.plan.left_out:
-        return UNVERIFIED
-    return FLAT if outcomes == {Outcome.FLAT} else RESIDUAL

@@ -41,10 +41,16 @@ class OpenVenues:
     """The venues of this process, one per name and base URL."""
 
     links: Mapping[tuple[str, str], AnyVenue]
+    gates: Mapping[str, Gate]
 
     def venue(self, name: str, base_url: str) -> AnyVenue:
         """Return the venue of a target."""
         return self.links[name, base_url]
+
+    def share(self, parts: int) -> None:
+        """Use one of so many parts of every venue's budgets: a console or serve calls too."""
+        for gate in self.gates.values():
+            gate.share(parts)
 
 
 @asynccontextmanager
@@ -65,7 +71,7 @@ async def open_venues(config: Config) -> AsyncIterator[OpenVenues]:
             links[name, base_url] = await stack.enter_async_context(
                 connect(settings, gate=gates[name], state_dir=state_dir)
             )
-        yield OpenVenues(links=links)
+        yield OpenVenues(links=links, gates=gates)
 
 
 def _make(folder: Path) -> None:

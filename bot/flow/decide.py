@@ -363,6 +363,9 @@ async def stop_chase(desk: Desk, click: Click) -> Said:
     if request.chase_stopped_by is not None:
         text = f"{request.chase_stopped_by} has stopped the chase of {request.id} already."
         return Said(code="already", text=text, request=request, is_refusal=True)
+    if request.id in desk.on_console:
+        text = "It is chased from a console: Ctrl-C there ends it."
+        return Said(code="on_console", text=text, request=request, is_refusal=True)
     actor = await desk.people.actor(
         click.user_id, team_id=click.team_id, groups=desks.voter_groups(desk, request)
     )

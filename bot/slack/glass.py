@@ -31,7 +31,10 @@ def standing(pull: Pull, request: Request) -> str:
 
 
 def buttons(pull: Pull, request: Request, value: str) -> list[Block]:
-    """Offer to close a pull that has ended."""
-    if pull.closed_by is not None or not request.state.is_final:
+    """Offer to close a pull that has ended, or to stop its chase while it goes on."""
+    if not request.state.is_final:
+        is_chased = request.chase_stopped_by is None
+        return [button("stop_chase", "Stop the chase", value)] if is_chased else []
+    if pull.closed_by is not None:
         return []
     return [button("close_glass", "Close break glass", value, style="danger")]

@@ -63,6 +63,11 @@ def look(url: str) -> StoreFacts:
     return StoreFacts(path=path, is_in_use=_is_locked(path), first_break=first_break)
 
 
+def is_in_use(url: str) -> bool:
+    """Tell whether a server has the database open."""
+    return _is_locked(engine.path_of(url))
+
+
 def _open(path: Path) -> sqlite3.Connection:
     where = f"file:{quote(str(path))}?mode=ro"
     return sqlite3.connect(where, uri=True, check_same_thread=False)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -19,7 +21,9 @@ from sqlalchemy import Connection, Select, insert, select, update
 
 from bot.domain.event import Event
 from bot.domain.pull import Pull
-from bot.store import deliveries, events, lane, record, rows, tables, targets
+from bot.domain.request import overlap
+from bot.flow.ports import Entry
+from bot.store import deliveries, events, lane, record, requests, rows, tables, targets
 from bot.store.lane import Lane
 from bot.store.record import Header
 from bot.store.spool import Group
@@ -30,6 +34,8 @@ T = TypeVar("T")
 
 FOLDER = "pulls"
 """Of the records, under the folder of the config's [state]."""
+KEPT = timedelta(minutes=10)
+"""After its consent ended, until a record that is not whole is put aside as it is."""
 LOOK_S = 2.0
 """How long a look at the folder may take; a disk that hangs must not stop the tick."""
 
@@ -77,7 +83,17 @@ class Found:
     header: Header
     groups: tuple[Group, ...]
     is_alive: bool
-    """Its console still runs."""
+    """Its console still runs, here."""
+    is_kept: bool
+    """Nobody goes on with it: it has ended, or it is another host's, of whose console no lock
+    tells."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether every target has its last verdict."""
+        last = {e.status.account: e.status for g in self.groups for e in g.entries if e.status}
+        named = {target.account for target in self.header.request.plan.targets}
+        return all(name in last and last[name].is_final for name in named)
 
 
 class Consoles:
@@ -88,6 +104,10 @@ class Consoles:
         self._pulls = pulls
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="consoles")
         self._alive: frozenset[str] = frozenset()
+        self._refused: set[str] = set()
+        """Files that cannot be read, told once each."""
+        self.is_any_near = False
+        """A console works here, or did a moment ago: it may have used up the budgets."""
         self._complained: int | None = None
         """The error that was logged last: it is met at every tick."""
 
@@ -108,12 +128,13 @@ class Consoles:
                 logger.warning("records.unreadable", extra={"why": error.strerror})
             self._complained = error.errno
             return self._alive
-        alive = [each.header.request.id for each in found if await self._take(each)]
-        self._alive = frozenset(alive)
+        held = [each.header.request.id for each in found if await self._take(each)]
+        self._alive = frozenset(held)
+        self.is_any_near = bool(found)
         return self._alive
 
     async def _take(self, found: Found) -> bool:
-        """Take up one record; tell whether its console still works on it.
+        """Take up one record; tell whether its run must be left alone.
 
         One that the database refuses is put aside: it must not keep others out, nor the tick.
         """
@@ -122,11 +143,16 @@ class Consoles:
         except lane.BUGS:
             logger.exception("record.refused", extra={"file": found.path.name})
             is_taken = False
-        if found.is_alive:
+        if found.is_alive or (found.is_kept and not found.is_whole and not self._is_old(found)):
             return is_taken
         ending = record.RECORDED if is_taken else record.REFUSED
         await self._aside(partial(record.put_aside, found.path, ending))
         return False
+
+    def _is_old(self, found: Found) -> bool:
+        """Tell whether nothing of a record can be missing any more: its consent ended long ago."""
+        ends = found.header.request.consent_ends_at
+        return ends is None or datetime.now(UTC) > ends + KEPT
 
     def _aside(self, work: Callable[[], T]) -> asyncio.Future[T]:
         return asyncio.get_running_loop().run_in_executor(self._pool, work)
@@ -142,23 +168,38 @@ class Consoles:
         """
         found = []
         for path in sorted(self._folder.glob(f"*{record.HEADER}")):
-            is_alive = record.is_alive(path)
-            header = record.read_header(path)
-            if header is None:  # It was written in one piece: it will not get better.
-                record.put_aside(path, record.REFUSED)
-                continue
-            groups = record.read_groups(path.with_suffix(record.ENTRIES))
-            found.append(Found(path=path, header=header, groups=groups, is_alive=is_alive))
+            try:
+                found += self._read_one(path)
+            except OSError as error:
+                if str(path) not in self._refused:
+                    logger.warning(
+                        "record.unreadable", extra={"file": path.name, "why": str(error)}
+                    )
+                self._refused.add(str(path))
         return found
+
+    def _read_one(self, path: Path) -> list[Found]:
+        is_alive = record.is_alive(path)
+        header = record.read_header(path)
+        if header is None:  # It was written in one piece: it will not get better.
+            record.put_aside(path, record.REFUSED)
+            return []
+        groups = record.read_groups(path.with_suffix(record.ENTRIES))
+        is_kept = record.has_ended(path) or header.host != socket.gethostname()
+        return [Found(path=path, header=header, groups=groups, is_alive=is_alive, is_kept=is_kept)]
 
 
 def _take(connection: Connection, header: Header, groups: tuple[Group, ...]) -> bool:
     request = header.request
     query = select(tables.requests.c.id).where(tables.requests.c.id == request.id)
     if connection.execute(query).scalar() is None:
+        others = requests.entwined(connection, request)
         connection.execute(insert(tables.requests).values(rows.of_request(request)))
         values = {"request_id": request.id, "by": header.by, "host": header.host}
         connection.execute(insert(tables.pulls).values(values))
+        for other in others:  # Neither waits for the other, and both cards name the other.
+            requests.add_notes(connection, other, [overlap(other, request)])
+        requests.add_notes(connection, request, [overlap(request, other) for other in others])
         targets.add(connection, request.id, request.plan)
         events.append(connection, header.event)
     elif not _is_pull(connection, request.id):
@@ -166,8 +207,17 @@ def _take(connection: Connection, header: Header, groups: tuple[Group, ...]) -> 
         return False
     for group in groups:
         if deliveries.is_first(connection, group.id, request.id):
-            targets.take(connection, group.entries)
+            own = tuple(entry for entry in group.entries if _is_of(entry, request.id))
+            if own != group.entries:
+                logger.error("record.astray", extra={"request_id": request.id})
+            targets.take(connection, own)
     return True
+
+
+def _is_of(entry: Entry, request_id: str) -> bool:
+    """Tell whether an entry speaks of this pull, and of nothing else."""
+    of_event = request_id if entry.event is None else entry.event.request_id
+    return entry.request_id == of_event == request_id
 
 
 def _is_pull(connection: Connection, request_id: str) -> bool:

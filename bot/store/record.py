@@ -8,10 +8,13 @@ by what happens. Whoever pulls holds a lock on the first: when the lock is gone,
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import logging
 import os
 import queue
+import stat
+import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -38,6 +41,10 @@ BETWEEN = timedelta(minutes=10)
 AGAIN_S = 0.5
 """Between two tries while the disk refuses."""
 CLOSE_S = 5.0
+ALONE_S = 2.0
+"""How long one console waits for another to begin."""
+ENDED = 0o400
+"""Mode of the header of a pull that came to its end by itself: nobody goes on with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +157,7 @@ async def begin(
     journal = RecordJournal(folders[0] / f"{header.request.id}{ENTRIES}", told)
     try:
         yield journal
+        os.fchmod(descriptor, ENDED)  # A full disk may have refused the entries that say so.
     finally:
         await journal.close()
         os.close(descriptor)  # And with it the lock: `serve` takes up what is left.
@@ -177,13 +185,36 @@ def refusal(folder: Path, error: OSError) -> ConfigError:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Keep every other console out while one looks for earlier pulls and adds its own."""
+    """Keep every other console out while one looks for earlier pulls and adds its own.
+
+    Whoever stands still with it (a disk that hangs) must not hold up a pull.
+
+    Raises:
+        OSError: another has kept it too long.
+    """
     descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        until = time.monotonic() + ALONE_S
+        while not _locked(descriptor):
+            if time.monotonic() >= until:
+                raise OSError(errno.EBUSY, "another console stands still with it")
+            time.sleep(0.05)
         yield
     finally:
         os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def has_ended(path: Path) -> bool:
+    """Tell whether a pull came to its end by itself."""
+    return stat.S_IMODE(path.stat().st_mode) == ENDED
 
 
 def _write(path: Path, header: Header) -> int:
@@ -218,7 +249,8 @@ def _check_pace(folder: Path, header: Header) -> None:
         if known is None or known.request.requester.person_id != person:
             continue
         since = now - known.request.posted_at
-        if since < BETWEEN and (is_alive(path) or _has_sent(path, known)):
+        # By its distance: a clock that was set back must not lock anybody out for a day.
+        if abs(since) < BETWEEN and (is_alive(path) or _has_sent(path, known)):
             left_s = (BETWEEN - since).total_seconds()
             raise UsageError(
                 user_message=f"{header.by} pulled {known.request.id} "

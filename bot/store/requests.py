@@ -304,7 +304,7 @@ def _start(connection: Connection, start: Start, lease_s: float) -> Started | No
     judged = {_key(vote) for vote in start.votes}
     if judged != {_key(vote) for vote in _votes(connection, start.request_id)}:
         return None
-    others = _entwined(connection, request)
+    others = entwined(connection, request)
     values = {
         "decided_at": start.decided_at.isoformat(),
         "verdict_at": start.verdict_at.isoformat(),
@@ -316,7 +316,7 @@ def _start(connection: Connection, start: Start, lease_s: float) -> Started | No
     if running is None:
         return None
     for other in others:
-        _add_notes(connection, other, [overlap(other, request)])
+        add_notes(connection, other, [overlap(other, request)])
     targets.add(connection, running.id, running.plan)
     keys = targets.keys_of(running.plan)
     return Started(
@@ -326,13 +326,14 @@ def _start(connection: Connection, start: Start, lease_s: float) -> Started | No
     )
 
 
-def _entwined(connection: Connection, request: Request) -> list[Request]:
+def entwined(connection: Connection, request: Request) -> list[Request]:
     """Return the runs that work on an account of this request right now."""
     running = [r for r in _open_requests(connection) if r.state is RequestState.RUNNING]
     return [other for other in running if overlap(request, other)]
 
 
-def _add_notes(connection: Connection, request: Request, notes: Sequence[str]) -> None:
+def add_notes(connection: Connection, request: Request, notes: Sequence[str]) -> None:
+    """Add what the card of a request warns of."""
     table = tables.requests
     values = {"notes": [*request.notes, *notes]}
     connection.execute(update(table).where(table.c.id == request.id).values(values))
@@ -344,7 +345,7 @@ def _counted(
     request = _find(connection, request_id)
     if request is None or request.state.value not in _OPEN:
         return None
-    _add_notes(connection, request, notes)
+    add_notes(connection, request, notes)
     if request.state is RequestState.PENDING:
         table = tables.requests
         values = {"counts": [rows.pack(count) for count in counts]}
