@@ -173,20 +173,26 @@ def _web(config: Config, door: Door, views: Views) -> contextlib.AbstractAsyncCo
 
 
 async def _check_keys(config: Config, keys: KeySource) -> None:
-    """Refuse a key that cannot be had: a run would find out, a dry run would not.
+    """Tell every key that cannot be had; refuse to start only if no account's can.
 
-    A source that does not answer now may do so when it matters: it is told, and not refused.
+    One account's trouble must disarm no other: a run says `NOT_SENT` for that one. And a source
+    that does not answer now may do so when it matters.
     """
     unreadable = await keys.unreadable(config.file.key_paths)
+    denied = {path: error for path, error in unreadable.items() if not error.retryable}
     for account in config.accounts:
         for what, path in (("key", account.key), ("read_key", account.read_key)):
-            error = unreadable.get(path) if path is not None else None
-            if error is not None and not error.retryable:
-                raise ConfigError(
-                    user_message=f"Account {account.name}: {what}: {error.user_message}.",
-                    remedy=error.remedy,
-                )
-    for why in _whys(unreadable):
+            if path in denied:
+                facts = {"account": account.name, "what": what, "remedy": denied[path].remedy}
+                logger.error("key.unreadable", extra=facts | {"why": denied[path].user_message})
+    if all(account.key in denied for account in config.accounts):
+        first = config.accounts[0]
+        raise ConfigError(
+            user_message=f"No account's key can be had; {first.name}: "
+            f"{denied[first.key].user_message}.",
+            remedy=denied[first.key].remedy,
+        )
+    for why in _whys({path: e for path, e in unreadable.items() if path not in denied}):
         logger.warning("keys.unreachable", extra={"why": why})
 
 

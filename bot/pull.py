@@ -46,6 +46,9 @@ from policies.model import Actor, Policy
 
 ID_CHARS = 6
 """One more than an id of a request from Slack has, so that the two never meet."""
+AT_FIRST, UNSEEN_S = 5, 10.0
+"""The part of each budget that a console takes beside serve until serve has halved its own: with
+the 80 % that serve may have used it makes 96, and so long the venues may count it."""
 LOOK_S = 1.0
 """Between two looks whether serve runs beside us: then each has half of every budget."""
 QUOTES = re.compile(r"[\"\u201c\u201d\u201e]")
@@ -271,11 +274,23 @@ async def _pursue(
                 is_stopped = True
                 journal.put(_stopped(header, ground.clock.now()))
                 runner.stop(request.id)
-            ground.venues.share(2 if look.is_in_use(ground.config.file.store.url) else 1)
+            ground.venues.share(_parts(ground, watch))
             watch.changed.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):
                     await watch.changed.wait()
+
+
+def _parts(ground: Ground, watch: Watch) -> int:
+    """Return into how many parts to cut each budget: serve may call from this address too.
+
+    It halves its own share once it has seen us; what it sent before still counts at the venues.
+    """
+    if not look.is_in_use(ground.config.file.store.url):
+        return 1
+    assert watch.request.decided_at is not None
+    passed_s = (ground.clock.now() - watch.request.decided_at).total_seconds()
+    return AT_FIRST if passed_s < UNSEEN_S else 2
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The composition root: what it keeps alive, and how it says that it cannot start."""
 
 import asyncio
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from bot import config as configs
 from bot.domain.errors import ConfigError, SecretError
 from bot.flow.ports import StoreDown
 from bot.sandbox.slack import api, faults
+from bot.sandbox.world import ALICE, BOB
 from tests.fakes import desk as desks
 from tests.fakes.desk import Product
 
@@ -128,33 +130,35 @@ async def test_policy_without_the_workspace_of_the_bot_is_one_plain_error(tmp_pa
     )
 
 
-@pytest.mark.parametrize(
-    ("line", "said"),
-    [
-        (
-            '\nkey = "venues/bybit-mm"\n',
-            (
-                "Account bybit-mm: key: no secret at venues/bybit-nm in keys.sealed. "
-                "Seal it: cancelall keys seal venues/bybit-nm. Did you mean venues/bybit-mm?"
-            ),
-        ),
-        (
-            'read_key = "venues/bybit-mm-ro"\n',
-            (
-                "Account bybit-mm: read_key: no secret at venues/bybit-nm-ro in keys.sealed. "
-                "Seal it: cancelall keys seal venues/bybit-nm-ro. "
-                "Did you mean venues/bybit-mm-ro?"
-            ),
-        ),
-    ],
-)
-async def test_key_that_is_not_sealed_is_named_at_start(tmp_path: Path, line: str, said: str):
+async def test_keys_that_all_cannot_be_had_are_refused_at_start(tmp_path: Path):
     """And not on the night it matters: a dry run never reads the key that cancels."""
     async with desks.open_surroundings(tmp_path) as product:
         why = await refusal(
-            product, lambda text: text.replace(line, line.replace("bybit-mm", "bybit-nm"))
+            product, lambda text: re.sub(r'\nkey = "venues/', r'\nkey = "venus/', text)
         )
-    assert why == said
+    assert why == (
+        "No account's key can be had; bybit-mm: no secret at venus/bybit-mm in keys.sealed. "
+        "Seal it: cancelall keys seal venus/bybit-mm. Did you mean venues/bybit-mm?"
+    )
+
+
+async def test_a_key_that_cannot_be_had_disarms_no_other_account(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    async with desks.open_surroundings(tmp_path) as product:
+        demo.set_up(product.world, tmp_path)
+        path = tmp_path / "config.toml"
+        text = path.read_text().replace('\nkey = "venues/bybit-mm"\n', '\nkey = "venues/none"\n')
+        path.write_text(text)
+        before = product.count("1001")
+        async with desks.started(product):
+            await product.type(ALICE, "all")
+            await product.press(BOB, "approve")
+            card = await product.until(lambda said: said.startswith("NOT FLAT: 1 of 3"))
+            await desks.soon(lambda: product.left() == before)
+    assert "1 not sent" in card
+    (line,) = [each for each in caplog.records if each.msg == "key.unreadable"]
+    assert (line.account, line.levelname) == ("bybit-mm", "ERROR")
 
 
 async def test_state_folder_that_is_a_file_is_named(tmp_path: Path):

@@ -27,13 +27,12 @@ def test_config_of_the_readme_loads_beside_the_example_policy(tmp_path: Path, hi
     assert block is not None
     (tmp_path / "config.toml").write_text(re.sub(hidden, "", block[1], flags=re.MULTILINE))
     shutil.copy(Path(model.__file__).with_name("policy.toml"), tmp_path)
-    passphrase = tmp_path / "passphrase"
-    passphrase.touch(mode=0o600)
-    passphrase.write_text("x")
+    for name in ("passphrase", "secret_id"):
+        (tmp_path / name).touch(mode=0o600)
+        (tmp_path / name).write_text("x")
     tokens = {
         "SLACK_BOT_TOKEN": "t",
         "SLACK_APP_TOKEN": "xapp-1",
-        "VAULT_SECRET_ID": "v",
         "PACIFICA_CREDITS": "c",
     }
     config = configs.load(tmp_path / "config.toml", tokens)

@@ -273,7 +273,7 @@ REMOVALS = [
         path="bot/app.py",
         old="            await _check_keys(config, keys)\n",
         new="",
-        test="tests/test_app.py::test_key_that_is_not_sealed_is_named_at_start",
+        test="tests/test_app.py::test_keys_that_all_cannot_be_had_are_refused_at_start",
     ),
     Removal(
         check="a deciding vote is judged whatever breaks after it",
