@@ -158,7 +158,7 @@ async def test_a_key_that_cannot_be_had_disarms_no_other_account(
             await desks.soon(lambda: product.left() == before)
     assert "1 not sent" in card
     (line,) = [each for each in caplog.records if each.msg == "key.unreadable"]
-    assert (line.account, line.levelname) == ("bybit-mm", "ERROR")
+    assert (vars(line)["account"], line.levelname) == ("bybit-mm", "ERROR")
 
 
 async def test_state_folder_that_is_a_file_is_named(tmp_path: Path):
