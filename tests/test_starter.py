@@ -155,9 +155,11 @@ async def test_desk_from_init_plays_in_a_slack_of_ones_own_once_two_values_are_c
         await desk.people.click(BOB, INCIDENT, ts, "approve")
         await until(venues, "bybit 0, coinapi 0, pacifica 0, synthetix 0")
         await until(venues, "Every book is empty. Ctrl-C, and start again for new orders.")
-    written = set(opened.read_text().splitlines())
-    assert str(desk.folder / "cancelall.db") in written
-    assert [path for path in written if not Path(path).is_relative_to(desk.folder)] == []
+    written = {Path(path) for path in opened.read_text().splitlines()}
+    assert desk.folder / "cancelall.db" in written
+    # The suite measures programs that it starts, and those write their figures down.
+    written = {path for path in written if not path.name.startswith(".coverage.")}
+    assert [path for path in written if not path.is_relative_to(desk.folder)] == []
 
 
 def approvable(slack: Workspace) -> str:

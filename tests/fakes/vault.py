@@ -8,14 +8,16 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import json
+import socket
 import socketserver
 import ssl
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
@@ -29,6 +31,7 @@ from tests.fakes.vault_state import Call, VaultState
 
 Kind = Literal["status", "hang", "drip header", "drip body", "html", "charset", "cut", "wrong"]
 DRIP_S = 0.02
+THREADS = 64
 
 
 @dataclass(kw_only=True)
@@ -91,15 +94,38 @@ def running(state: VaultState | None = None, *, tls: Path | None = None) -> Iter
         server.shutdown()
         server.server_close()
         thread.join()
+        server.threads.shutdown()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
+class _Server(HTTPServer):
+    """Threads are kept: CPython 3.11 may fail to start one while coverage traces another's start.
+
+    "Cannot install a trace function while another trace function is being installed".
+    """
+
     request_queue_size = 128
     vault: FakeVault
 
-    def handle_error(self, *_: Any) -> None:
-        """Whoever hung up had enough."""
+    def __init__(self, *given: Any) -> None:
+        self.threads = ThreadPoolExecutor(THREADS, "vault")
+        self.open: set[socket.socket] = set()
+        super().__init__(*given)
+
+    def process_request(self, request: Any, address: Any) -> None:
+        self.open.add(request)
+        self.threads.submit(self.serve, request, address)
+
+    def serve(self, request: socket.socket, address: Any) -> None:
+        with suppress(OSError):
+            self.finish_request(request, address)
+        self.open.discard(request)
+        self.shutdown_request(request)
+
+    def server_close(self) -> None:
+        super().server_close()
+        for request in tuple(self.open):
+            with suppress(OSError):
+                request.shutdown(socket.SHUT_RDWR)
 
     def server_bind(self) -> None:
         """Bind without asking DNS for our own name."""
