@@ -216,6 +216,7 @@ async def test_serve_takes_a_pull_into_the_chain_and_posts_it_red_until_another_
             )
             assert "*Nobody approved this*" in card
             assert "*Why* runaway quoter" in card
+            await desks.soon(lambda: len(product.thread()) == 2)
             assert [each.split("\n")[0] for each in product.thread()] == [
                 "*FLAT: 3 of 3 accounts*",
                 "*bybit: 3 of 3 accounts FLAT*",

@@ -16,7 +16,7 @@ import logging
 import math
 import random
 import time
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -115,7 +115,7 @@ class Sessions:
         if self._session is not None and self._session.generation > after:
             return self._session
         if self._logging_in is None or self._logging_in.done():
-            self._logging_in = self._group.create_task(self._guarded(self._log_in()))
+            self._logging_in = self._group.create_task(self._guarded(self._log_in))
         return await asyncio.shield(self._logging_in)
 
     async def instead_of(self, dead: Session) -> Session | Trouble:
@@ -165,16 +165,16 @@ class Sessions:
         if session is None:
             found = await self.current(after=self._generation)
         elif time.monotonic() >= session.due_at:
-            found = await self._guarded(self._renew(session))
+            found = await self._guarded(lambda: self._renew(session))
         else:
             found = session
         return found if isinstance(found, Trouble) else None
 
-    async def _guarded(self, work: Coroutine[Any, Any, Session | Trouble]) -> Session | Trouble:
+    async def _guarded(self, work: Callable[[], Awaitable[Session | Trouble]]) -> Session | Trouble:
         """Do the work in bounded time; a bug in it must not end the runs of this process."""
         try:
             async with asyncio.timeout(self._limits.call_s):
-                return await work
+                return await work()
         except TimeoutError:
             return vault_words.late(self._part, self._limits.call_s)
         except Exception:
