@@ -50,3 +50,14 @@ def test_the_config_says_whom_the_policy_knows_by_a_user():
         "The config knows nobody at a console as mallory. Log in as a user who stands there, or "
         'add mallory = "U…" under [console] people.'
     )
+
+
+@pytest.mark.parametrize("text", ["         0       1000          1\n", "0 0 65536\n0 70000 3\n"])
+def test_whoever_maps_users_as_they_like_is_nobody_the_config_knows(tmp_path: Path, text: str):
+    """In a namespace of their own anybody is root, or whoever may pull."""
+    login = logged_in(tmp_path, "4294967295")
+    own = tmp_path / "uid_map"
+    own.write_text("         0          0 4294967295\n")
+    assert console.user(login, own) == OWN
+    own.write_text(text)
+    assert console.user(login, own) == f"{OWN} in a namespace"
