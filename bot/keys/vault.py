@@ -71,11 +71,6 @@ class VaultKeys:
         """Return how many threads are at work, of `limits.line.threads`."""
         return self._calls.busy
 
-    @property
-    def unwell(self) -> str:
-        """Say why the upkeep of our token fails; empty while it does not."""
-        return self._sessions.unwell
-
     async def read(self, path: str) -> KeyDocument:
         """Return the secret document at `path` of the engine, as JSON text.
 

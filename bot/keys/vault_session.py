@@ -104,8 +104,6 @@ class Sessions:
         self._logging_in: asyncio.Task[Session | Trouble] | None = None
         self._refusal: _Refusal | None = None
         self._changed = asyncio.Event()
-        self.unwell = ""
-        """Why the upkeep of our token fails, as it last did; empty while it does not."""
 
     async def current(self, *, after: int = 0) -> Session | Trouble:
         """Return a session newer than that generation; wait for the one login if there is none.
@@ -248,7 +246,6 @@ class Sessions:
 
     def _told(self, trouble: Trouble | None, failures: int) -> int:
         """Log how the upkeep goes, ever more rarely; return how often it failed in a row."""
-        self.unwell = trouble.why if trouble is not None else ""
         if trouble is None:
             if failures >= LOUD_FROM:
                 logger.info("vault.recovered", extra={"failures": failures})
