@@ -131,12 +131,14 @@ def _watched(
 
     async def tick_once() -> None:
         nonlocal near_until
-        await tick.tick(desk)
-        beat.mark()
-        now = parts.clock.monotonic()
-        if consoles.is_any_near:
-            near_until = now + NEAR_S
-        parts.venues.share(2 if now < near_until else 1)
+        try:
+            await tick.tick(desk)
+            beat.mark()
+        finally:  # Also while the database is away: that is when people pull.
+            now = parts.clock.monotonic()
+            if consoles.is_any_near:
+                near_until = now + NEAR_S
+            parts.venues.share(2 if now < near_until else 1)
 
     async def keys_trouble() -> str:
         return "; ".join(_whys(await parts.keys.unreadable(parts.config.file.key_paths)))

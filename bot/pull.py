@@ -236,7 +236,7 @@ async def _run(ground: Ground, header: Header) -> int:
     )
     folders = [each / pulls.FOLDER for each in (ground.state, ground.usual_state)]
     # Heeded from before the record begins: what it says has begun, serve would go on with.
-    with _interruptible(ground.say) as stopped:
+    with _interruptible(watch.changed) as stopped:
         async with record.begin(folders, header, watch.told) as journal:
             printed.announce(request, header.by, ground.say)
             await _pursue(ground, watch, journal, header, stopped)
@@ -263,7 +263,9 @@ async def _pursue(
         TargetStatus(account=target.account, venue=target.venue) for target in request.plan.targets
     )
     claims = {target.key: Claim(key=target.key, fence=0) for target in request.plan.targets}
-    async with execute.open_runner(means) as runner:
+    ground.venues.share(AT_FIRST)
+    async with execute.open_runner(means) as runner, asyncio.TaskGroup() as group:
+        sharing = group.create_task(_share(ground, watch))
         await asyncio.sleep(0)  # A signal that came meanwhile is heard before any key is read.
         if stopped.is_set():
             runner.stop(request.id)
@@ -272,29 +274,35 @@ async def _pursue(
         while not watch.is_over:
             if stopped.is_set() and not is_stopped:
                 is_stopped = True
-                journal.put(_stopped(header, ground.clock.now()))
                 runner.stop(request.id)
-            ground.venues.share(_parts(ground, watch))
+                ground.say("Interrupted: nothing more is sent.")
+                journal.put(_stopped(header, ground.clock.now()))
             watch.changed.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):
                     await watch.changed.wait()
+        sharing.cancel()
 
 
-def _parts(ground: Ground, watch: Watch) -> int:
-    """Return into how many parts to cut each budget: serve may call from this address too.
+async def _share(ground: Ground, watch: Watch) -> None:
+    """Cut each budget into parts where serve runs beside us: it calls from this address too.
 
     It halves its own share once it has seen us; what it sent before still counts at the venues.
     """
-    if not look.is_in_use(ground.config.file.store.url):
-        return 1
     assert watch.request.decided_at is not None
-    passed_s = (ground.clock.now() - watch.request.decided_at).total_seconds()
-    return AT_FIRST if passed_s < UNSEEN_S else 2
+    while True:
+        # In a thread: the disk of the database may hang, and no cancel waits for that.
+        parts = 1
+        if await asyncio.to_thread(look.is_in_use, ground.config.file.store.url):
+            passed_s = (ground.clock.now() - watch.request.decided_at).total_seconds()
+            is_seen = ground.state == ground.usual_state and passed_s >= UNSEEN_S
+            parts = 2 if is_seen else AT_FIRST
+        ground.venues.share(parts)
+        await asyncio.sleep(LOOK_S)
 
 
 @contextmanager
-def _interruptible(say: Say) -> Iterator[asyncio.Event]:
+def _interruptible(changed: asyncio.Event) -> Iterator[asyncio.Event]:
     """Let Ctrl-C end the chase: what is known is told, and nothing more is sent.
 
     A terminal that goes away ends nothing: the line may drop while the cancels are on theirs. Nor
@@ -304,8 +312,8 @@ def _interruptible(say: Say) -> Iterator[asyncio.Event]:
     names, unheeded = (signal.SIGINT, signal.SIGTERM), (signal.SIGHUP, signal.SIGTSTP)
 
     def stop() -> None:
-        say("Interrupted: nothing more is sent.")
         stopped.set()
+        changed.set()
 
     for name in unheeded:
         loop.add_signal_handler(name, _go_on)

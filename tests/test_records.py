@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from bot import config as configs
+from bot import pull
 from bot.sandbox import world as worlds
 from bot.store import record, rows
 from bot.store.record import ENDED, Header
@@ -109,3 +111,42 @@ async def test_a_clock_that_was_set_back_locks_nobody_out(tmp_path: Path):
         changed(header, later)
         code, _ = await pulled(config, "all", *WHY)
     assert (code, product.left()) == (0, 0)
+
+
+async def test_a_run_that_its_console_stopped_is_not_gone_on_with(tmp_path: Path):
+    async with desks.open_surroundings(tmp_path) as product:
+        path = await left_unfinished(product)
+        header = record.read_header(path)
+        assert header is not None
+        entry = pull._stopped(header, header.request.posted_at)
+        line = rows.to_line(Group(id="stopped", entries=(entry,)))
+        path.with_suffix(".spool").write_bytes(line + b"\n")
+        async with desks.started(product):
+            card = await product.until(lambda text: "*FINISHED*" in text)
+        assert product.count("1001") == 5
+    assert "NOT FLAT: 1 of 1 accounts" in card
+
+
+async def test_a_record_that_the_disk_does_not_give_is_kept_and_its_run_left_alone(tmp_path: Path):
+    """Whether its console lives is not known; one error of the disk must not set two to work."""
+    async with desks.open_surroundings(tmp_path) as product:
+        await pulled(set_up(product), "bybit-mm", *WHY)
+        header, _ = files(product)
+        there = header.with_name("QQQQQQ.pull")
+        there.mkdir()
+        async with desks.started(product):
+            await product.until(lambda text: "*FINISHED*" in text)
+            assert product.bot.desk.on_console == {"QQQQQQ"}
+        assert there.is_dir()
+
+
+async def test_a_store_of_which_this_version_knows_nothing_keeps_nobody_from_pulling(
+    tmp_path: Path,
+):
+    async with desks.open_surroundings(tmp_path) as product:
+        set_up(product)
+        path = tmp_path / "config.toml"
+        text = path.read_text().replace("sqlite:///cancelall.db", "postgresql://desk/db")
+        path.write_text(text)
+        code, _ = await pulled(configs.load_console(path, {}), "all", *WHY)
+        assert (code, product.left()) == (0, 0)

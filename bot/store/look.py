@@ -14,6 +14,7 @@ from urllib.parse import quote
 from sqlalchemy import create_engine
 from sqlalchemy.exc import DBAPIError
 
+from bot.domain.errors import ConfigError
 from bot.store import engine, events
 
 LOCKS = Path("/proc/locks")
@@ -64,8 +65,11 @@ def look(url: str) -> StoreFacts:
 
 
 def is_in_use(url: str) -> bool:
-    """Tell whether a server has the database open."""
-    return _is_locked(engine.path_of(url))
+    """Tell whether a server has the database open; none has what is no database. It may block."""
+    try:
+        return _is_locked(engine.path_of(url))
+    except ConfigError:
+        return False
 
 
 def _open(path: Path) -> sqlite3.Connection:

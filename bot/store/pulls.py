@@ -19,7 +19,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, Select, insert, select, update
 
-from bot.domain.event import Event
+from bot.domain.event import Event, EventKind
 from bot.domain.pull import Pull
 from bot.domain.request import overlap
 from bot.flow.ports import Entry
@@ -104,8 +104,8 @@ class Consoles:
         self._pulls = pulls
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="consoles")
         self._alive: frozenset[str] = frozenset()
-        self._refused: set[str] = set()
-        """Files that cannot be read, told once each."""
+        self._unread: frozenset[str] = frozenset()
+        """Ids of records that the disk did not give: whether their consoles live is not known."""
         self.is_any_near = False
         """A console works here, or did a moment ago: it may have used up the budgets."""
         self._complained: int | None = None
@@ -128,9 +128,9 @@ class Consoles:
                 logger.warning("records.unreadable", extra={"why": error.strerror})
             self._complained = error.errno
             return self._alive
+        self.is_any_near = any(each.is_alive for each in found)
         held = [each.header.request.id for each in found if await self._take(each)]
-        self._alive = frozenset(held)
-        self.is_any_near = bool(found)
+        self._alive = frozenset(held) | self._unread
         return self._alive
 
     async def _take(self, found: Found) -> bool:
@@ -166,23 +166,24 @@ class Consoles:
 
         Whether the console lives is asked first: what it wrote last must not be missed.
         """
-        found = []
+        found, unread = [], set()
         for path in sorted(self._folder.glob(f"*{record.HEADER}")):
             try:
                 found += self._read_one(path)
             except OSError as error:
-                if str(path) not in self._refused:
-                    logger.warning(
-                        "record.unreadable", extra={"file": path.name, "why": str(error)}
-                    )
-                self._refused.add(str(path))
+                unread.add(path.stem)
+                if path.stem not in self._unread:
+                    extra = {"file": path.name, "why": str(error)}
+                    logger.warning("record.unreadable", extra=extra)
+        self._unread = frozenset(unread)
         return found
 
     def _read_one(self, path: Path) -> list[Found]:
         is_alive = record.is_alive(path)
         header = record.read_header(path)
         if header is None:  # It was written in one piece: it will not get better.
-            record.put_aside(path, record.REFUSED)
+            if not is_alive:
+                record.put_aside(path, record.REFUSED)
             return []
         groups = record.read_groups(path.with_suffix(record.ENTRIES))
         is_kept = record.has_ended(path) or header.host != socket.gethostname()
@@ -211,7 +212,18 @@ def _take(connection: Connection, header: Header, groups: tuple[Group, ...]) -> 
             if own != group.entries:
                 logger.error("record.astray", extra={"request_id": request.id})
             targets.take(connection, own)
+            for entry in own:
+                _heed(connection, entry)
     return True
+
+
+def _heed(connection: Connection, entry: Entry) -> None:
+    """Remember that the chase was stopped: whoever goes on with the run sends nothing more."""
+    if entry.event is not None and entry.event.kind is EventKind.CHASE_STOPPED:
+        table = tables.requests
+        stopping = update(table).where(table.c.id == entry.request_id)
+        by = str(entry.event.facts.get("by_name", "console"))
+        connection.execute(stopping.values(chase_stopped_by=by))
 
 
 def _is_of(entry: Entry, request_id: str) -> bool:

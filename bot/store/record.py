@@ -18,7 +18,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -157,10 +157,17 @@ async def begin(
     journal = RecordJournal(folders[0] / f"{header.request.id}{ENTRIES}", told)
     try:
         yield journal
-        os.fchmod(descriptor, ENDED)  # A full disk may have refused the entries that say so.
+        _mark_ended(descriptor)  # A full disk may have refused the entries that say so.
     finally:
         await journal.close()
         os.close(descriptor)  # And with it the lock: `serve` takes up what is left.
+
+
+def _mark_ended(descriptor: int) -> None:
+    try:
+        os.fchmod(descriptor, ENDED)
+    except OSError as error:  # What is known must be told all the same.
+        logger.error("record.refused", extra={"why": error.strerror})  # noqa: TRY400 - no bug
 
 
 def _begin(folders: Sequence[Path], header: Header) -> int:
@@ -233,6 +240,9 @@ def _write(path: Path, header: Header) -> int:
         finally:
             os.close(place)
     except OSError:
+        for left in (fresh, path):  # serve would go on with what is refused here.
+            with suppress(OSError):
+                left.unlink(missing_ok=True)
         os.close(descriptor)
         raise
     return descriptor
@@ -245,7 +255,7 @@ def _check_pace(folder: Path, header: Header) -> None:
     """
     person, now = header.request.requester.person_id, header.request.posted_at
     for path in sorted(folder.glob(f"*{HEADER}*")):
-        known = read_header(path)
+        known = _known(path)
         if known is None or known.request.requester.person_id != person:
             continue
         since = now - known.request.posted_at
@@ -257,6 +267,14 @@ def _check_pace(folder: Path, header: Header) -> None:
                 f"{max(0.0, since.total_seconds()):.0f} s ago: one pull a person in ten minutes.",
                 remedy=f"Wait {left_s:.0f} s, or have somebody else pull whom the policy lists.",
             )
+
+
+def _known(path: Path) -> Header | None:
+    """Read an earlier pull; what the disk or its owner keeps from us keeps nobody from pulling."""
+    try:
+        return read_header(path)
+    except OSError:
+        return None
 
 
 def _has_sent(path: Path, header: Header) -> bool:
@@ -271,10 +289,15 @@ def _has_sent(path: Path, header: Header) -> bool:
 
 
 def read_header(path: Path) -> Header | None:
-    """Read what a pull began with; None if it cannot be read."""
+    """Read what a pull began with; None if it is no such thing.
+
+    Raises:
+        OSError: the disk does not give it, now.
+    """
+    content = path.read_bytes()
     try:
-        return rows.from_line(Header, path.read_bytes())
-    except (OSError, ValueError):
+        return rows.from_line(Header, content)
+    except ValueError:
         logger.warning("record.unreadable", extra={"file": path.name})
         return None
 

@@ -31,6 +31,20 @@ REMOVALS = [
         test=f"{PULL}::test_a_pull_without_a_reason_is_refused",
     ),
     Removal(
+        check="a chase that was stopped stays stopped",
+        path="bot/store/pulls.py",
+        old="                _heed(connection, entry)\n",
+        new="                pass\n",
+        test="tests/test_records.py::test_a_run_that_its_console_stopped_is_not_gone_on_with",
+    ),
+    Removal(
+        check="a record that is not given may be a live console's",
+        path="bot/store/pulls.py",
+        old="frozenset(held) | self._unread",
+        new="frozenset(held)",
+        test="tests/test_records.py::test_a_record_that_the_disk_does_not_give_is_kept_and_its_run_left_alone",
+    ),
+    Removal(
         check="what may have ended is not begun again",
         path="bot/store/pulls.py",
         old="is_kept = record.has_ended(path) or ",
