@@ -401,3 +401,16 @@ def test_open_seats_of_a_machines_request_are_named_before_the_extra_person():
     assert decision.open_seats == ("1 of risk, head (rule prod)",)
     said = [r.text for r in evaluate.unsatisfiable(POLICY, [WHALE], GRAFANA, [BOB])]
     assert said == ["Nobody can fill 1 of head (rule big): this request cannot be approved."]
+
+
+def test_a_pull_needs_every_rule_that_matches_to_list_the_very_person():
+    policy = model.parse(
+        TEXT.replace('ask = ["traders"', 'break_glass = ["head"]\nask = ["traders"')
+    )
+    assert evaluate.may_break_glass(policy, HEAD, PROD) == ()
+    (no_rule,) = evaluate.may_break_glass(policy, HEAD, ORPHAN)
+    assert no_rule.text == "No rule of the policy covers orphan."
+    (not_listed,) = evaluate.may_break_glass(policy, BOB, PROD)
+    assert not_listed.text == "Rule prod lets head break the glass, not bob (U0BOB)."
+    (nobody,) = evaluate.may_break_glass(POLICY, HEAD, PROD)
+    assert nobody.text == "Rule prod lets nobody break the glass, not head (U0HEAD)."
