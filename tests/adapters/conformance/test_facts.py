@@ -18,31 +18,20 @@ from adapters.contract import (
     VenueAuthRefused,
     VenueError,
     VenueNotReached,
-    VenueOutcomeUnknown,
     VenueReplyInvalid,
-    VenueThrottled,
 )
 from adapters.gate import Call, Gate
 from bot.sandbox.venues.faults import Wrong
+from tests.adapters.conformance import test_contract
 from tests.adapters.conformance.bench import BASE_URL, Bench, play
 from tests.adapters.conformance.subjects import SUBJECTS, Subject, document
 from tests.adapters.pure import PureCarrier
 from tests.fakes import clock as clocks
 
 every_venue = pytest.mark.parametrize("subject", SUBJECTS.values(), ids=list(SUBJECTS))
-FAULTS: list[tuple[Wrong, tuple[type[VenueError], ...]]] = [
-    (Wrong.TOO_MANY, (VenueThrottled,)),
-    (Wrong.SERVER, (VenueOutcomeUnknown,)),
-    (Wrong.UNAVAILABLE, (VenueOutcomeUnknown,)),
-    (Wrong.HTML, (VenueReplyInvalid,)),
-    (Wrong.EMPTY, (VenueReplyInvalid,)),
-    (Wrong.REDIRECT, (VenueReplyInvalid, VenueOutcomeUnknown)),
-    (Wrong.HANG, (VenueOutcomeUnknown,)),
-    (Wrong.RESET, (VenueOutcomeUnknown,)),
-    (Wrong.CUT, (VenueOutcomeUnknown,)),
-    (Wrong.DRIP, (VenueOutcomeUnknown,)),
-    (Wrong.OVERSIZE, (VenueReplyInvalid,)),
-]
+OF_ORDERS = {Wrong.LOST_REPLY, Wrong.NO_LIST, Wrong.REFUSED_KEY}
+"""What goes wrong only with orders, or is no fault of a call that just looks."""
+FAULTS = [(wrong, kinds) for wrong, kinds in test_contract.FAULTS if wrong not in OF_ORDERS]
 
 
 def shown(error: BaseException) -> str:
