@@ -4,6 +4,7 @@ PYTHON ?= python3
 SEED ?=
 N ?=
 SECONDS ?=
+OPEN ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -22,13 +23,17 @@ PACKAGE := $(VENV)/.package-$(call sum,pyproject.toml)
 unexport PYTHONDONTWRITEBYTECODE
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test chain kit lint soak lock clean
+.PHONY: help demo sandbox test chain kit lint soak lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile
 
 demo: $(RUN_DEPS) $(PACKAGE) ## play the main job in a sandbox; SEED=7 repeats a run
 	@$(BIN)/cancelall demo $(if $(SEED),--seed $(SEED))
+
+# exec: Ctrl-C is the program's to take, and no more than its last line is printed after it.
+sandbox: $(RUN_DEPS) $(PACKAGE) ## play on a page in your browser, until Ctrl-C; OPEN=1 opens it
+	@exec $(BIN)/cancelall sandbox $(if $(SEED),--seed $(SEED)) $(if $(OPEN),--open)
 
 test: $(DEV_DEPS) $(PACKAGE) ## run the suite with its coverage gates
 	@$(BIN)/python -m pytest -n 4 --dist worksteal -m "not soak" -p tests.gates --cov --cov-report=
@@ -64,7 +69,7 @@ lock: $(DEV_DEPS) ## move every pin to the newest release
 
 clean: ## remove everything that these targets made
 	@rm -rf $(VENV) *.egg-info build .coverage .coverage.* .demo .hypothesis
-	@rm -rf .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .screenshots
 
 $(BIN)/pip:
 	$(if $(shell $(PYTHON) -c '$(PROBE)' 2>/dev/null),,$(error $(NEEDS)))

@@ -136,9 +136,21 @@ def healthz(config: Path) -> None:
     sys.exit(0 if health.is_alive(where.host, where.port) else 1)
 
 
-@cancelall.group()
-def sandbox() -> None:
-    """Play in your own Slack, with simulated venues."""
+@cancelall.group(invoke_without_command=True)
+@click.option("--seed", type=int, help="Of the venues' chance.")
+@click.option("--keep", type=click.Path(path_type=Path), help="A new folder for its files.")
+@click.option("--open", "opens", is_flag=True, help="Open the page in your browser.")
+@click.pass_context
+def sandbox(context: click.Context, seed: int | None, keep: Path | None, *, opens: bool) -> None:
+    """Play on a page: a simulated Slack and venues with the real bot, until Ctrl-C.
+
+    With a command: play in your own Slack, with simulated venues.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from bot import playground
+
+    asyncio.run(playground.play(seed, keep, _say, opens=opens))
 
 
 @sandbox.command("init")

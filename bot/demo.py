@@ -8,10 +8,7 @@ from __future__ import annotations
 import logging
 import secrets
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from bot import app, starter, telemetry
@@ -57,13 +54,16 @@ signing_secret = {{ file = "slack.signing" }}
 [web]
 port = 0
 
+{keys}
+[store]
+url = "sqlite:///cancelall.db"
+"""
+
+SEALED = """\
 [keys]
 source = "sealed"
 file = "keys.sealed"
-passphrase = {{ file = "passphrase" }}
-
-[store]
-url = "sqlite:///cancelall.db"
+passphrase = { file = "passphrase" }
 """
 
 
@@ -80,7 +80,7 @@ async def play(seed: int | None, keep: Path | None, mode: str = SOCKET) -> int:
     """
     chosen = secrets.randbelow(1000) if seed is None else seed
     began = time.monotonic()
-    with _folder(keep) as folder, (folder / "bot.log").open("w") as log:
+    with starter.folder(keep) as folder, (folder / "bot.log").open("w") as log:
         telemetry.configure(log, level=logging.INFO)
         async with worlds.open_world(chosen) as world:
             config = set_up(world, folder, mode=mode)
@@ -94,16 +94,6 @@ async def play(seed: int | None, keep: Path | None, mode: str = SOCKET) -> int:
     )
     _say(f"Next: make demo SEED={chosen + 1}   make test   README.md, going to production")
     return 0 if report == "FLAT" else 1
-
-
-@contextmanager
-def _folder(keep: Path | None) -> Iterator[Path]:
-    if keep is None:
-        with tempfile.TemporaryDirectory(prefix="cancelall-demo-") as name:
-            yield Path(name)
-        return
-    starter.make(keep)
-    yield keep
 
 
 async def _play(world: World, config: Config) -> bool:
@@ -121,17 +111,20 @@ def where(config: Config, url: str) -> str | None:
     return f"{url}/slack/events" if config.file.slack.mode == HTTP else None
 
 
-def set_up(world: World, folder: Path, *, mode: str = HTTP) -> Config:
-    """Write policy, config, secrets and sealed keys as an operator would, and load them."""
+def set_up(world: World, folder: Path, *, mode: str = HTTP, keys: str = SEALED) -> Config:
+    """Write policy, config and secrets as an operator would, and load them.
+
+    `keys` is the part of the config that says where keys are; only sealed ones are written here.
+    """
     starter.write_secret(folder / "slack.token", world.workspace.app.bot_token)
     starter.write_secret(folder / "slack.app", world.workspace.app.app_token)
     starter.write_secret(folder / "slack.signing", world.workspace.app.signing_secret)
     draft = Draft(
         policy=POLICY,
-        config=CONFIG.format(mode=mode, api_url=world.api_url, incident=worlds.INCIDENT),
+        config=CONFIG.format(mode=mode, api_url=world.api_url, incident=worlds.INCIDENT, keys=keys),
         accounts=world.accounts,
         urls=world.urls,
-        passphrase=worlds.PASSPHRASE,
+        passphrase=worlds.PASSPHRASE if keys is SEALED else None,
     )
     return configs.load(starter.write(folder, draft))
 

@@ -11,9 +11,10 @@ import json
 import os
 import secrets
 import signal
+import tempfile
 import time
-from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -108,17 +109,16 @@ class Draft:
     """Base URL of each venue."""
     envs: Mapping[str, str] = field(default_factory=dict)
     """The tag `env` of each venue's accounts; "prod" where it is not named."""
-    passphrase: str
+    passphrase: str | None
+    """Of the sealed file; None: the keys are elsewhere."""
 
 
 def write(folder: Path, draft: Draft) -> Path:
-    """Write policy, config, passphrase and sealed keys as an operator would.
+    """Write policy, config, passphrase and sealed keys, if they are to be sealed.
 
     Returns:
         The path of the config.
     """
-    passphrase = SecretStr(draft.passphrase)
-    write_secret(folder / "passphrase", draft.passphrase)
     write_secret(folder / CREDITS_FILE, CREDITS)
     write_secret(folder / "policy.toml", draft.policy)
     text = draft.config
@@ -131,12 +131,11 @@ def write(folder: Path, draft: Draft) -> Path:
             url=draft.urls[account.venue],
         )
         text += PREMISES[account.venue].settings
-        _seal(folder, f"venues/{account.name}", account.key, passphrase)
         if account.read_key is not None:
-            path = f"venues/{account.name}-ro"
-            text += f'read_key = "{path}"\n'
-            _seal(folder, path, account.read_key, passphrase)
+            text += f'read_key = "venues/{account.name}-ro"\n'
     write_secret(folder / "config.toml", text)
+    if draft.passphrase is not None:
+        _seal_all(folder, draft.accounts, draft.passphrase)
     return folder / "config.toml"
 
 
@@ -144,6 +143,21 @@ def write_secret(path: Path, text: str) -> None:
     """Write a file that only its owner may read."""
     path.touch(mode=0o600)
     path.write_text(text)
+
+
+@contextmanager
+def folder(keep: Path | None) -> Iterator[Path]:
+    """Make a new folder to play in: `keep`, or without it one that is gone at the end.
+
+    Raises:
+        ConfigError: it is there, or cannot be made.
+    """
+    if keep is None:
+        with tempfile.TemporaryDirectory(prefix="cancelall-") as name:
+            yield Path(name)
+        return
+    make(keep)
+    yield keep
 
 
 def make(folder: Path) -> None:
@@ -161,10 +175,14 @@ def make(folder: Path) -> None:
         ) from None
 
 
-def _seal(folder: Path, name: str, key: Mapping[str, object], passphrase: SecretStr) -> None:
-    document = SecretStr(json.dumps(key))
-    # Cheap: the demo's passphrase guards nothing, and no guess finds one of 256 bits.
-    sealed.seal(folder / "keys.sealed", name, document, passphrase, cost=sealed.CHEAP)
+def _seal_all(folder: Path, accounts: tuple[Account, ...], passphrase: str) -> None:
+    write_secret(folder / "passphrase", passphrase)
+    for path, key in worlds.documents(accounts):
+        document = SecretStr(json.dumps(key))
+        # Cheap: the demo's passphrase guards nothing, and no guess finds one of 256 bits.
+        sealed.seal(
+            folder / "keys.sealed", path, document, SecretStr(passphrase), cost=sealed.CHEAP
+        )
 
 
 async def init(folder: Path, say: Say, *, api_url: str, port: int) -> None:

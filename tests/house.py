@@ -112,11 +112,11 @@ def lock_apart(root: Path) -> list[str]:
 
 
 def lock_of_clients(root: Path) -> list[str]:
-    """The venues' own clients drive our simulators in tests; they are never shipped."""
+    """What drives our simulators and our page in tests, as a venue's own client, never ships."""
     shipped = _pins(root / "run.lock").keys()
     return [
         f"run.lock ships {name}"
-        for name in ("ccxt", "pybit", "solders", "synthetix-sdk")
+        for name in ("ccxt", "playwright", "pybit", "solders", "synthetix-sdk")
         if name in shipped
     ]
 

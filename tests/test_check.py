@@ -23,15 +23,17 @@ from bot.domain.limits import Limits
 from bot.keys import sealed
 from bot.sandbox import world as worlds
 from bot.sandbox.slack import faults
+from bot.sandbox.vault import server as vaults
+from bot.sandbox.vault import tokens
+from bot.sandbox.vault.policies import parse_policy
+from bot.sandbox.vault.state import VaultState
 from bot.sandbox.venues.bybit import PERMISSIONS
 from bot.sandbox.venues.faults import Fault, Wrong
 from bot.sandbox.world import ALICE, BOB, CAROL, INCIDENT, RISK, TRADERS
 from bot.store import engine
 from bot.store.checks import CHECK
 from tests.fakes import desk as desks
-from tests.fakes import vault as vaults
 from tests.fakes.desk import Product
-from tests.fakes.vault_state import VaultState, parse_policy
 
 ROOT = Path(__file__).parents[1]
 Spoil = Callable[[Product], object]
@@ -537,7 +539,9 @@ async def test_vault_is_asked_for_each_path_and_the_fallback_for_its_names(tmp_p
     state.mounts.add("secret")
     lines = [f'path "{path}" {{ capabilities = ["{may}"] }}' for path, may in ALLOWED.items()]
     state.policies["bot"] = parse_policy("\n".join(lines))
-    token = state.add_token(policies=["bot"], ttl=3600, path="auth/token/create", name="bot")
+    token = tokens.add_token(
+        state, policies=["bot"], ttl=3600, path="auth/token/create", name="bot"
+    )
     with vaults.running(state) as vault:
         async with desks.open_surroundings(tmp_path) as product:
             made_ready(product)

@@ -35,7 +35,7 @@ def test_demo_tells_the_whole_story_and_ends_with_empty_books(tmp_path: Path, mo
         "alice asked for this: somebody else must approve.",
         "gina is a guest here.",
         "mallory is not of our workspace.",
-        "pacifica-sub1: so far 1 calls went wrong as foretold",
+        "pacifica-sub1: calls that went wrong as foretold: ",
         "│ FLAT: 12 of 12 accounts",
         "│ bybit: 3 of 3 accounts FLAT",
         "│ coinapi: 3 of 3 accounts FLAT",

@@ -35,6 +35,7 @@ PLANTED: list[tuple[Rule, dict[str, str], str]] = [
         "aiohttp 2 ships, nothing is tested",
     ),
     (house.lock_of_clients, {"run.lock": "pybit==5.17 \\\n"}, "run.lock ships pybit"),
+    (house.lock_of_clients, {"run.lock": "playwright==1.65 \\\n"}, "run.lock ships playwright"),
     (house.init_with_code, {"bot/x/__init__.py": "a = 1\n"}, "bot/x/__init__.py is not empty"),
     (house.module_too_long, {"bot/x.py": "a = 1\n" * 401}, "bot/x.py: 401 lines"),
     (
@@ -226,7 +227,7 @@ def test_no_adapter_is_left_out_of_the_contract_that_keeps_venues_apart() -> Non
     assert set(contract["forbidden_modules"]) == modules - allowed
     parts = {path.stem for path in (ROOT / "bot").iterdir() if not path.name.startswith("_")}
     # The root, what stands above or apart, and what joins the parts below it.
-    outside = {"app", "cli", "demo", "front", "sandbox", "starter", "wiring"}
+    outside = {"app", "cli", "demo", "front", "playground", "sandbox", "starter", "wiring"}
     assert set(contract["source_modules"]) == {f"bot.{part}" for part in parts - outside}
 
 

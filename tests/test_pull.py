@@ -20,11 +20,11 @@ from bot.config import Config
 from bot.domain.errors import BotError
 from bot.domain.limits import Limits
 from bot.sandbox import world as worlds
+from bot.sandbox.vault.records import OPENBAO
 from bot.sandbox.venues.faults import Fault, Wrong
 from bot.sandbox.world import ALICE, BOB, CAROL, GINA
 from tests.fakes import desk as desks
 from tests.fakes.desk import Product
-from tests.fakes.vault_state import OPENBAO
 from tests.keys.vault_rig import rig_on
 
 ROOT = Path(__file__).parents[1]

@@ -32,6 +32,8 @@ class Simulated(Protocol):
     book: Book
     faults: Faults
     log: list[Seen]
+    skew_s: float
+    """How far its clock is ahead of the true one."""
 
     def answer(self, request: Request, now: float) -> Answer:
         """Answer a request at a moment in epoch seconds."""

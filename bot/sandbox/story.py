@@ -120,7 +120,7 @@ async def _watch(story: Story) -> None:
         await asyncio.sleep(0.25)
         if world.unlucky is not None and world.fault is not None and world.fault.met > met:
             met = world.fault.met
-            story.line(f"{world.unlucky.name}: so far {met} calls went wrong as foretold")
+            story.line(f"{world.unlucky.name}: calls that went wrong as foretold: {met}")
         counts = worlds.counts(world.venues)
         if world.total() and counts != before:
             story.line(f"on the books: {counts}")

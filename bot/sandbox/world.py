@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
-from bot.sandbox.accounts import PREMISES, Account, Premises, Simulated
+from bot.sandbox.accounts import PREMISES, Account, Document, Premises, Simulated
 from bot.sandbox.slack import api
-from bot.sandbox.slack.records import Channel, Standing, User, UserGroup
+from bot.sandbox.slack.records import App, Channel, Standing, User, UserGroup
 from bot.sandbox.slack.traffic import Traffic
 from bot.sandbox.slack.workspace import HOME, PARTNER, Workspace
 from bot.sandbox.venues import server
 from bot.sandbox.venues.faults import Fault
 
-INCIDENT = "C0INCIDENT"
+INCIDENT, TRADING = "C0INCIDENT", "C0TRADING"
 ALICE, BOB, CAROL = "U0ALICE", "U0BOB", "U0CAROL"
 GINA, MALLORY = "U0GINA", "U0MALLORY"
 PASSPHRASE = "sandbox passphrase 0001"  # noqa: S105 - of a file whose keys open nothing
@@ -58,9 +58,9 @@ class World:
         return sum(book.open_count(account.place, now=time.time()).values())
 
 
-def desk() -> Workspace:
+def desk(app: App | None = None) -> Workspace:
     """Return a workspace with its people: two teams, a guest, and a partner in a shared channel."""
-    workspace = Workspace()
+    workspace = Workspace(app=app)
     for user_id, name in ((ALICE, "alice"), (BOB, "bob"), (CAROL, "carol")):
         workspace.put_user(User(id=user_id, name=name, team_id=HOME))
     workspace.put_user(User(id=GINA, name="gina", team_id=HOME, standing=Standing.GUEST))
@@ -71,7 +71,16 @@ def desk() -> Workspace:
     workspace.put_channel(
         Channel(id=INCIDENT, name="incident", members=members, is_ext_shared=True)
     )
+    workspace.put_channel(Channel(id=TRADING, name="trading", members=members - {GINA, MALLORY}))
     return workspace
+
+
+def documents(accounts: tuple[Account, ...]) -> Iterator[tuple[str, Document]]:
+    """Yield every secret document of a desk with the path at which its config looks for it."""
+    for account in accounts:
+        yield f"venues/{account.name}", account.key
+        if account.read_key is not None:
+            yield f"venues/{account.name}-ro", account.read_key
 
 
 def fill(venue: Simulated, accounts: tuple[Account, ...], orders: Mapping[str, int]) -> None:
@@ -103,14 +112,14 @@ def counts(venues: Mapping[str, Simulated]) -> str:
 
 @asynccontextmanager
 async def open_world(
-    seed: int, *, premises: Mapping[str, Premises] = PREMISES
+    seed: int, *, premises: Mapping[str, Premises] = PREMISES, app: App | None = None
 ) -> AsyncIterator[World]:
     """Put the world onto loopback sockets; one venue will be flaky."""
     rng = random.Random(seed)  # noqa: S311 - repeatable, not secret
     flaky = premises[rng.choice(sorted(premises))]
     words, fault = rng.choice(flaky.faults)
     unlucky = rng.choice(flaky.accounts)
-    workspace, traffic = desk(), Traffic(seed=seed)
+    workspace, traffic = desk(app), Traffic(seed=seed)
     venues, urls = {}, {}
     async with AsyncExitStack() as stack:
         for name, each in premises.items():

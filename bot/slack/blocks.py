@@ -358,8 +358,10 @@ def _is_judged(view: CardView) -> bool:
 
 
 def _confirm(request: Request) -> Block:
-    known = "" if request.counts is None else f" Open orders: {counted.said(request)}."
-    accounts = text.cut(f"{_accounts(request)}.{known}", 290)
+    """Ask whether it is meant: how much goes stands first, for names may take all the room."""
+    known = "" if request.counts is None else f"Open orders: {counted.said(request)}. "
+    count = text.plural(len(request.plan.targets), "account")
+    accounts = text.cut(f"{count}. {known}{_accounts(request)}.", 290)
     return {
         "title": {"type": "plain_text", "text": "Cancel all of these orders?"},
         "text": {"type": "plain_text", "text": accounts},

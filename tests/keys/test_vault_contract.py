@@ -10,9 +10,11 @@ import hvac
 import hvac.exceptions
 import pytest
 
-from tests.fakes import vault
-from tests.fakes.vault import FakeVault, Fault
-from tests.fakes.vault_state import OPENBAO, VAULT, Json, VaultState
+from bot.sandbox.vault import server as vaults
+from bot.sandbox.vault.faults import Fault
+from bot.sandbox.vault.records import OPENBAO, VAULT, Json
+from bot.sandbox.vault.server import SimulatedVault
+from bot.sandbox.vault.state import VaultState
 from tests.keys.vault_stage import STAGES, Sent, Stage
 
 RECORDED: list[Json] = json.loads((Path(__file__).parent / "vault_recorded.json").read_text())[
@@ -25,9 +27,9 @@ FAULTS = {
 
 
 @pytest.fixture(scope="module")
-def servers() -> Iterator[dict[str, FakeVault]]:
+def servers() -> Iterator[dict[str, SimulatedVault]]:
     """One server of each kind; each test gives it a new state."""
-    with vault.running() as bao, vault.running() as hashicorp:
+    with vaults.running() as bao, vaults.running() as hashicorp:
         yield {OPENBAO: bao, VAULT: hashicorp}
 
 
@@ -40,7 +42,7 @@ def flavour_of(pair: Json) -> str:
 
 
 @pytest.mark.parametrize("pair", RECORDED, ids=name_of)
-def test_contract_server_answers_as_real_ones_did(pair: Json, servers: dict[str, FakeVault]):
+def test_contract_server_answers_as_real_ones_did(pair: Json, servers: dict[str, SimulatedVault]):
     server = servers[flavour_of(pair)]
     with staged(server, pair) as sent:
         assert sorted(sent.body or {}) == (pair["request"]["json"] or []), "another request"
@@ -59,7 +61,7 @@ def test_contract_server_answers_as_real_ones_did(pair: Json, servers: dict[str,
     "pair", [p for p in RECORDED if p["hvac"] and p["hvac"].startswith("hvac")], ids=name_of
 )
 def test_hvac_raises_for_the_contract_server_what_it_raised_for_real_ones(
-    pair: Json, servers: dict[str, FakeVault]
+    pair: Json, servers: dict[str, SimulatedVault]
 ):
     server = servers[flavour_of(pair)]
     kind = getattr(hvac.exceptions, pair["hvac"].rpartition(".")[2])
@@ -69,7 +71,7 @@ def test_hvac_raises_for_the_contract_server_what_it_raised_for_real_ones(
 
 
 @contextmanager
-def staged(server: FakeVault, pair: Json) -> Iterator[Sent]:
+def staged(server: SimulatedVault, pair: Json) -> Iterator[Sent]:
     server.state = VaultState(flavour_of(pair))
     fault = FAULTS.get(pair["label"])
     server.faults[:] = [fault] if fault is not None else []
@@ -78,7 +80,7 @@ def staged(server: FakeVault, pair: Json) -> Iterator[Sent]:
     server.faults.clear()
 
 
-def ask(server: FakeVault, pair: Json, sent: Sent, *, raise_exception: bool = False) -> Any:
+def ask(server: SimulatedVault, pair: Json, sent: Sent, *, raise_exception: bool = False) -> Any:
     """Send the recorded request through hvac's own adapter."""
     client = hvac.Client(
         url=server.url, token=sent.token, allow_redirects=False, adapter=hvac.adapters.RawAdapter

@@ -11,8 +11,8 @@ from pydantic import SecretStr
 
 from bot.domain.errors import SecretError
 from bot.keys.vault_calls import Unanswered
-from tests.fakes.vault import Fault
-from tests.fakes.vault_state import OPENBAO
+from bot.sandbox.vault.faults import Fault
+from bot.sandbox.vault.records import OPENBAO
 from tests.keys.vault_rig import DOCUMENT, FAST, SECRET_AT, Rig, entered, opened, rig_on
 
 PATH = "venues/bybit-mm"

@@ -16,9 +16,10 @@ from bot.keys.vault_calls import Answer
 from bot.keys.vault_line import Cord, Line
 from bot.keys.vault_login import look_up
 from bot.keys.vault_session import Session
-from tests.fakes import vault as fakes
-from tests.fakes.vault import Fault
-from tests.fakes.vault_state import OPENBAO, VAULT
+from bot.sandbox.vault import server as vaults
+from bot.sandbox.vault.faults import Fault
+from bot.sandbox.vault.records import OPENBAO, VAULT
+from tests.fakes import certificates
 from tests.keys.vault_rig import BRISK, FAST, Rig, entered, opened, rig_on, until
 
 PATH = "venues/bybit-mm"
@@ -163,7 +164,7 @@ async def test_no_vault_at_all_is_said_in_words(rig: Rig):
 @pytest.mark.parametrize("where", ["login", "data"])
 async def test_redirect_carries_nothing_to_another_host(rig: Rig, where: str):
     """requests would send the token along, and a login's secret_id in the body."""
-    with fakes.running() as thief:
+    with vaults.running() as thief:
         rig.fake.faults[:] = [
             Fault(kind="status", status=307, path=where, location=f"{thief.url}/v1/x")
         ]
@@ -176,7 +177,7 @@ async def test_redirect_carries_nothing_to_another_host(rig: Rig, where: str):
 async def test_environment_lends_neither_token_nor_proxy_nor_password(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, tmp_path
 ):
-    with fakes.running() as proxy:
+    with vaults.running() as proxy:
         (tmp_path / ".vault-token").write_text("ambient-token")
         (tmp_path / ".netrc").write_text("machine 127.0.0.1 login a password b")
         (tmp_path / ".netrc").chmod(0o600)
@@ -206,8 +207,8 @@ async def test_private_ca_is_trusted_if_it_is_named_and_no_other(
     monkeypatch: pytest.MonkeyPatch, tmp_path
 ):
     monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys.log"))
-    ca, server = fakes.certificate(tmp_path)
-    with rig_on(OPENBAO) as plain, fakes.running(plain.fake.state, tls=server) as fake:
+    ca, server = certificates.certificate(tmp_path)
+    with rig_on(OPENBAO) as plain, vaults.running(plain.fake.state, tls=server) as fake:
         plain.allow(PATH)
         plain.write(PATH, {"api_key": "k"})
         async with opened(plain.access(address=fake.url, ca=ca)) as keys:

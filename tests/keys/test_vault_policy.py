@@ -5,7 +5,7 @@ import pytest
 from bot.config_file import VaultPart
 from bot.domain.errors import ConfigError
 from bot.keys import vault_policy
-from tests.fakes.vault_state import parse_policy
+from bot.sandbox.vault.policies import parse_policy
 
 PART = VaultPart(address="https://vault.internal:8200", auth="kubernetes", role="cancelall")
 

@@ -11,8 +11,8 @@ from bot.domain.errors import ConfigError, SecretError
 from bot.keys.vault import VaultKeys
 from bot.keys.vault_session import EARLY, LATE, Session
 from bot.keys.vault_words import Trouble
-from tests.fakes.vault import Fault
-from tests.fakes.vault_state import OPENBAO, VAULT
+from bot.sandbox.vault.faults import Fault
+from bot.sandbox.vault.records import OPENBAO, VAULT
 from tests.keys.vault_rig import FAST, SECRET_AT, Rig, entered, opened, rig_on, until
 from tests.keys.vault_stage import b64_bytes, made_jwt
 

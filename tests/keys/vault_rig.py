@@ -24,9 +24,10 @@ from bot.keys import vault, vault_policy
 from bot.keys.vault import VaultKeys, VaultLimits
 from bot.keys.vault_line import LineLimits
 from bot.keys.vault_session import Session, SessionLimits
-from tests.fakes import vault as fakes
-from tests.fakes.vault import FakeVault
-from tests.fakes.vault_state import OPENBAO, ROOT, VAULT, VaultState
+from bot.sandbox.vault import server as vaults
+from bot.sandbox.vault.records import OPENBAO, ROOT, VAULT
+from bot.sandbox.vault.server import SimulatedVault
+from bot.sandbox.vault.state import VaultState
 
 REAL = "VAULT_TEST_ADDR"
 SERVERS = [VAULT, OPENBAO] + (["real"] if REAL in os.environ else [])
@@ -41,7 +42,7 @@ class Rig:
 
     url: str
     root: str
-    fake: FakeVault | None
+    fake: SimulatedVault | None
     mark: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
 
     def __post_init__(self) -> None:
@@ -154,7 +155,7 @@ def rig_on(server: str, **facts: Any) -> Iterator[Rig]:
         rig.admin.sys.disable_auth_method(rig.auth_mount)
         rig.admin.session.close()
         return
-    with fakes.running(VaultState(server, **facts)) as fake:
+    with vaults.running(VaultState(server, **facts)) as fake:
         rig = Rig(url=fake.url, root=ROOT, fake=fake)
         yield rig
         rig.admin.session.close()

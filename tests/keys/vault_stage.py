@@ -15,7 +15,10 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from tests.fakes.vault_state import ROOT, Call, Json, Token, VaultState, parse_policy
+from bot.sandbox.vault import logins, routes, tokens
+from bot.sandbox.vault.policies import parse_policy
+from bot.sandbox.vault.records import ROOT, Call, Json, Token
+from bot.sandbox.vault.state import VaultState
 
 READS = ["pacifica", "bybit", "versions", "notthere"]
 POLICY = "\n".join(f'path "bot/data/venues/{name}" {{ capabilities = ["read"] }}' for name in READS)
@@ -56,11 +59,7 @@ class Stage:
 
     def root(self, method: str, path: str, /, **body: Any) -> Json:
         """Act as root."""
-        headers = {"X-Vault-Token": ROOT}
-        call = Call(method=method, path=path, query={}, headers=headers, body=body)
-        status, reply = self.state.answer(call)
-        assert status in {200, 204}, (path, reply)
-        return reply or {}
+        return routes.ask_as_root(self.state, method, path, body)
 
     def versions(self, spoil: str, numbers: list[int]) -> None:
         for number in range(1, 4):
@@ -68,12 +67,12 @@ class Stage:
         self.root("POST", f"bot/{spoil}/venues/versions", versions=numbers)
 
     def secret_id(self) -> str:
-        return str(self.state.add_secret_id(self.role)["secret_id"])
+        return str(logins.add_secret_id(self.state, self.role)["secret_id"])
 
     def bot(self, **facts: Any) -> Token:
         role = self.role | facts
-        return self.state.grant(
-            None, role, path="auth/approle/login", meta={"role_name": "cancelall-bot"}
+        return tokens.grant(
+            self.state, role, path="auth/approle/login", meta={"role_name": "cancelall-bot"}
         )
 
     def created(self, **body: Any) -> str:
@@ -81,17 +80,16 @@ class Stage:
         return str(reply["auth"]["client_token"])
 
     def wrapped(self) -> str:
-        headers = {"X-Vault-Token": ROOT, "X-Vault-Wrap-TTL": "60s"}
         path = "auth/approle/role/cancelall-bot/secret-id"
-        call = Call(method="POST", path=path, query={}, headers=headers, body={})
-        _, reply = self.state.answer(call)
-        assert reply is not None
+        reply = routes.ask_as_root(self.state, "POST", path, wrap_ttl="60s")
         return str(reply["wrap_info"]["token"])
 
     def unwrap(self, token: str) -> None:
         headers = {"X-Vault-Token": token}
         path = "sys/wrapping/unwrap"
-        self.state.answer(Call(method="POST", path=path, query={}, headers=headers, body={}))
+        routes.answer(
+            self.state, Call(method="POST", path=path, query={}, headers=headers, body={})
+        )
 
 
 def made_jwt(state: VaultState, *, audience: str = "cancelall", lives_s: float = 60) -> str:
@@ -138,7 +136,9 @@ def capped(stage: Stage) -> Sent:
         stage.state.skew_s += 4.5
         headers = {"X-Vault-Token": token.id}
         path = "auth/token/renew-self"
-        stage.state.answer(Call(method="POST", path=path, query={}, headers=headers, body={}))
+        routes.answer(
+            stage.state, Call(method="POST", path=path, query={}, headers=headers, body={})
+        )
     return Sent(token=token.id, body={})
 
 
@@ -158,8 +158,9 @@ def used_up_secret_id(stage: Stage) -> Sent:
     secret_id = stage.secret_id()
     body = {"role_id": "role-id", "secret_id": secret_id}
     for _ in range(3):
-        stage.state.answer(
-            Call(method="POST", path="auth/approle/login", query={}, headers={}, body=body)
+        routes.answer(
+            stage.state,
+            Call(method="POST", path="auth/approle/login", query={}, headers={}, body=body),
         )
     return login(stage, secret_id)
 
@@ -168,7 +169,7 @@ def used_up_token(stage: Stage) -> Sent:
     token = stage.created(num_uses=1, ttl="30s", renewable=True)
     headers = {"X-Vault-Token": token}
     path = "auth/token/lookup-self"
-    stage.state.answer(Call(method="GET", path=path, query={}, headers=headers, body={}))
+    routes.answer(stage.state, Call(method="GET", path=path, query={}, headers=headers, body={}))
     return Sent(token=token)
 
 

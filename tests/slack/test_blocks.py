@@ -44,6 +44,14 @@ def test_approval_alone_asks_whether_it_is_meant():
     assert asking == ["approve"]
 
 
+def test_what_is_asked_before_an_approval_tells_how_much_goes_before_any_name():
+    many = request(40, state=RequestState.PENDING, counts=counted(*(7,) * 40))
+    (actions,) = [block for block in card(many).blocks if block["type"] == "actions"]
+    asked = actions["elements"][0]["confirm"]["text"]["text"]
+    assert asked.startswith("40 accounts. Open orders: 280 when asked. acc-000 (")
+    assert len(asked) <= 300
+
+
 def test_counts_never_hide_the_unknown():
     found = request(2, state=RequestState.PENDING, counts=counted(7, None))
     assert "*Open orders* 7 when asked, unknown for acc-001" in card(found).text

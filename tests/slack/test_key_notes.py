@@ -9,8 +9,8 @@ from bot.domain.errors import SecretError
 from bot.domain.request import RequestState
 from bot.flow.ports import KeyDocument
 from bot.keys.fallback import FallbackKeys
+from bot.sandbox.vault.records import OPENBAO
 from bot.slack import answers
-from tests.fakes.vault_state import OPENBAO
 from tests.keys.vault_rig import entered, opened, rig_on
 from tests.slack import cards
 

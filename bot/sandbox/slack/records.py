@@ -43,6 +43,16 @@ class Source(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SlashCommand:
+    """A command of the app: declared by its manifest, offered to whoever types `/`."""
+
+    command: str
+    """With its slash."""
+    description: str = ""
+    usage_hint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class App:
     """The installed app. Token and secret are made up: they open nothing outside the sandbox."""
 
@@ -58,6 +68,8 @@ class App:
     """Of the app-level token."""
     should_escape: bool = True
     """The manifest's setting: mentions in a command's text arrive as `<@U…|name>`."""
+    commands: tuple[SlashCommand, ...] = ()
+    """What Slack offers; `delivery` sends any command that it is told to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

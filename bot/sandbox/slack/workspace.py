@@ -105,6 +105,10 @@ class Workspace:
         """Return somebody, or nothing."""
         return self._users.get(user_id)
 
+    def users(self) -> tuple[User, ...]:
+        """Return everybody, the bot's own user and Slackbot too, in the order of creation."""
+        return tuple(self._users.values())
+
     def group(self, group_id: str) -> UserGroup | None:
         """Return a user group, or nothing."""
         return self._groups.get(group_id)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from bot.sandbox.venues.exchange import Answer, Transport
+from bot.sandbox.venues.exchange import FORBIDDEN, Answer, Transport
 
 
 class Wrong(Enum):
@@ -23,6 +23,7 @@ class Wrong(Enum):
     HTML = "HTML under 200"
     EMPTY = "nothing under 200"
     REDIRECT = "302 to elsewhere"
+    BANNED = "our address is shut out"
     HANG = "hang"
     RESET = "reset before it is applied"
     REFUSED_KEY = "the key is refused"
@@ -119,6 +120,7 @@ _UNSEEN = {
     Wrong.REDIRECT: Answer(
         status=302, body=b"", content_type=_PLAIN, headers={"Location": "http://127.0.0.1:9/"}
     ),
+    Wrong.BANNED: FORBIDDEN,
     Wrong.HANG: Answer(status=200, body=b"", content_type=_PLAIN, transport=Transport.HANG),
     Wrong.RESET: Answer(status=200, body=b"", content_type=_PLAIN, transport=Transport.RESET),
 }

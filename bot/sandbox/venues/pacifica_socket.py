@@ -130,4 +130,4 @@ _REFUSALS: Mapping[Wrong, tuple[int, str]] = {
     Wrong.TOO_MANY: (429, "Rate limit exceeded"),
     Wrong.SERVER: (500, "Internal server error"),
 }
-_CLOSING = {Wrong.UNAVAILABLE, Wrong.REDIRECT}
+_CLOSING = {Wrong.UNAVAILABLE, Wrong.REDIRECT, Wrong.BANNED}
