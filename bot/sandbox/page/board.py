@@ -6,7 +6,7 @@ directly: never what the venue's API says, and never the app. No key is in the l
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from bot.sandbox.accounts import PREMISES, Account, Simulated
 from bot.sandbox.page.sight import Parts
@@ -15,8 +15,8 @@ from bot.sandbox.venues.exchange import Seen
 
 AGE_S = 0.2
 """How old counts may be: several pages look at one board."""
-CALLS_MAX = 100
-"""Newest calls of each venue that are shown."""
+CALLS_MAX = 300
+"""Newest calls of each venue that are shown: a run with all its readings."""
 SENT_MAX = 400
 """Characters of what was sent."""
 GOOD = frozenset({"0", "200", "101"})
@@ -37,6 +37,10 @@ class Board:
         self._peaks: dict[str, int] = {}
         self._classes: dict[str, dict[str, None]] = {venue: {} for venue in venues}
         """Every order class that was ever open at a venue, in the order in which it was met."""
+        self._calls: dict[str, dict[str, Json]] = {venue: {} for venue in venues}
+        """The newest of each venue, oldest first."""
+        self._read = dict.fromkeys(venues, 0)
+        """How many lines of each wire log were."""
         self._counted: tuple[float, Parts] = (0.0, {})
 
     def parts(self, now: float) -> Parts:
@@ -46,7 +50,7 @@ class Board:
             found = {
                 name: part
                 for venue in self._venues
-                for name, part in ((f"venue/{venue}", self._venue(venue, now)), *self._calls(venue))
+                for name, part in ((f"venue/{venue}", self._venue(venue, now)), *self._newest(venue).items())
             }
             self._counted = now, found
         return found
@@ -77,11 +81,16 @@ class Board:
             "by_class": classes,
         }
 
-    def _calls(self, venue: str) -> Iterator[tuple[str, Json]]:
-        log = self._venues[venue].log
-        first = max(0, len(log) - CALLS_MAX)
+    def _newest(self, venue: str) -> Parts:
+        """Read on in the wire log, which only grows, and forget what is too old to be shown."""
+        log, known = self._venues[venue].log, self._calls[venue]
+        first = max(self._read[venue], len(log) - CALLS_MAX)
         for number, call in enumerate(log[first:], start=first):
-            yield f"call/{venue}/{number:09d}", self._call(venue, call)
+            known[f"call/{venue}/{number:09d}"] = self._call(venue, call)
+        self._read[venue] = len(log)
+        for name in list(known)[:-CALLS_MAX]:
+            del known[name]
+        return known
 
     def _call(self, venue: str, call: Seen) -> Json:
         return {

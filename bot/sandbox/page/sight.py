@@ -132,7 +132,11 @@ class Told:
         The first news is `fresh`: whoever hears it forgets all that it knew before.
         """
         is_fresh, known = self._known is None, self._known or {}
-        changed = {name: part for name, part in parts.items() if known.get(name) != part}
+        changed = {
+            name: part
+            for name, part in parts.items()
+            if known.get(name) is not part and known.get(name) != part
+        }
         gone = [name for name in known if name not in parts]
         self._known = dict(parts)
         if not (is_fresh or changed or gone):
