@@ -23,7 +23,7 @@ PACKAGE := $(VENV)/.package-$(call sum,pyproject.toml)
 unexport PYTHONDONTWRITEBYTECODE
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo sandbox test chain kit lint soak lock clean
+.PHONY: help demo sandbox test chain kit shots lint soak lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile
@@ -48,6 +48,9 @@ chain: $(DEV_DEPS) $(PACKAGE) ## print each venue's chain of calls, 50 ms away, 
 kit: $(DEV_DEPS) $(PACKAGE) ## print which lying venues and wrong adapters the conformance kit catches
 	@$(BIN)/python -m pytest -q -n 2 --dist worksteal --timeout 0 -p tests.score \
 		tests/adapters/conformance tests/soak/test_wrong_adapters.py
+
+shots: $(DEV_DEPS) $(PACKAGE) ## make the pictures of the README anew; needs Chromium
+	@$(BIN)/python -m tests.browser.shots
 
 lint: $(DEV_DEPS) $(PACKAGE) ## format, lint, types, import directions, dependencies
 	@failed=0; \

@@ -58,7 +58,7 @@ def options(command: click.Command) -> set[str]:
 def test_every_option_of_the_command_line_is_shown():
     shown = set(re.findall(r"--[a-z-]+", README.split("## What you can type")[0]))
     shown |= set(re.findall(r"--[a-z-]+", README.split("## Going to production")[1]))
-    assert len(options(cli.cancelall)) == 11
+    assert len(options(cli.cancelall)) == 12
     assert options(cli.cancelall) <= shown
 
 
@@ -91,7 +91,7 @@ def test_every_file_of_the_map_exists():
         path = ROOT / name if "/" in name else folder / name
         assert path.exists(), name
         folder = path.parent if path.is_file() else path
-    assert table.count("\n| `") == 17
+    assert table.count("\n| `") == 18
 
 
 def rows() -> dict[str, list[str]]:

@@ -64,9 +64,9 @@ def card(view: CardView) -> Message:
     head, small = _headline(view), _small_print(view)
     blocks: list[Block] = [header(head[0])]
     blocks += sections(_told(view, head[1:], SECTIONS_MAX))
-    blocks.append(context(small))
     if buttons := _buttons(view):
         blocks.append(_actions(view.request, buttons))
+    blocks.append(context(small))  # Last: on a phone nobody scrolls past it to the buttons.
     room = TEXT_MAX - text.length(small)
     told = text.cut("\n".join(_told(view, head, room)), room)
     return message([told, *small], blocks)

@@ -35,6 +35,12 @@ def test_pending_card_says_who_what_why_and_who_can_answer():
         assert line in message.text
     assert buttons(message) == ["Approve cancel", "Deny", "Withdraw"]
     assert buttons(blocks.without_buttons(message)) == []
+    assert [block["type"] for block in message.blocks] == [
+        "header",
+        "section",
+        "actions",
+        "context",
+    ]
 
 
 def test_approval_alone_asks_whether_it_is_meant():
