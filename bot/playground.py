@@ -72,8 +72,8 @@ async def play(seed: int | None, keep: Path | None, say: Say, *, opens: bool) ->
             say(f"{orders} at {len(world.venues)} simulated venues. The page:")
             say(f"  {url}")
             say(f"The bot logs to {folder / 'bot.log'}. Ctrl-C ends everything.")
-            if opens:
-                await asyncio.to_thread(webbrowser.open, url)
+            if opens and not await asyncio.to_thread(webbrowser.open, url):
+                say("There is no browser here to open it with.")
             await stopped.wait()
     say("The sandbox has ended.")
 

@@ -31,9 +31,7 @@ async def test_two_people_empty_every_book_and_nobody_else_can(open_page: Pages,
     await desk.press(page, "Approve cancel", agrees=False)
     await expect(desk.card(page)).to_contain_text("PENDING")
     await desk.press(page, "Approve cancel")
-    await expect(desk.card(page)).to_contain_text(
-        "FLAT: 12 of 12 accounts", timeout=desk.RUN_MS
-    )
+    await expect(desk.card(page)).to_contain_text("FLAT: 12 of 12 accounts", timeout=desk.RUN_MS)
     await expect(desk.card(page)).to_contain_text("Approved by @bob")
     replies = await desk.open_thread(page)
     for name in ("bybit", "coinapi", "pacifica", "synthetix"):

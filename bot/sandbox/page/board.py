@@ -50,7 +50,10 @@ class Board:
             found = {
                 name: part
                 for venue in self._venues
-                for name, part in ((f"venue/{venue}", self._venue(venue, now)), *self._newest(venue).items())
+                for name, part in (
+                    (f"venue/{venue}", self._venue(venue, now)),
+                    *self._newest(venue).items(),
+                )
             }
             self._counted = now, found
         return found
