@@ -49,12 +49,14 @@ async def shoot(sandbox: str) -> None:
 def main() -> None:
     words = [sys.executable, "-m", "bot", "sandbox", "--seed", "7"]
     FOLDER.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
-        with command.started(words, Path(folder)) as sandbox:
-            asyncio.run(shoot(sandbox.url))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        command.started(words, Path(folder)) as sandbox,
+    ):
+        asyncio.run(shoot(sandbox.url))
     for path in sorted(FOLDER.glob("*.png")):
         with Image.open(path) as full:
-            few = full.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=0)
+            few = full.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE)
             few.save(path, optimize=True)
         sys.stdout.write(f"{path.relative_to(command.ROOT)}: {path.stat().st_size // 1024} kB\n")
 
