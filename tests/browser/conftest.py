@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser import command, pages
+from tests.browser import command, pages, stage
 from tests.browser.command import Sandbox
 from tests.browser.pages import Pages
+from tests.browser.stage import Scene
 
 FOLDER = Path(__file__).parent
 LIMIT_S = 120
@@ -51,6 +52,16 @@ def sandbox(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Sandbox]
     options = ["--keep", str(tmp_path / "sandbox"), *getattr(request, "param", [])]
     with command.started([sys.executable, "-m", "bot", "sandbox", *options], tmp_path) as running:
         yield running
+
+
+@pytest.fixture
+async def scene(request: pytest.FixtureRequest) -> AsyncIterator[Scene]:
+    """Serve a page of the test's own, of an account named as the test parametrizes this fixture.
+
+    Before `open_page` among the arguments, so that it ends after the browser.
+    """
+    async with stage.opened(getattr(request, "param", "desk-mm")) as found:
+        yield found
 
 
 @pytest.fixture

@@ -114,6 +114,7 @@ class Pages:
         width: int = 1440,
         height: int = 900,
         theme: Literal["dark", "light"] = "light",
+        zone: str = "UTC",
     ) -> Page:
         """Open a page, of the test's sandbox unless told otherwise."""
         address = url or self.home
@@ -123,7 +124,7 @@ class Pages:
             color_scheme=theme,
             reduced_motion="no-preference",
             locale="en-US",
-            timezone_id="UTC",
+            timezone_id=zone,
         )
         self.contexts.append(context)
         context.set_default_timeout(WAIT_MS)

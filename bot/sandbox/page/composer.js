@@ -21,7 +21,7 @@ export function fill(form, { id, label, commands, send }) {
     autocomplete: "off",
     spellcheck: "false",
   });
-  const list = make("ul", { id: `${id}-offers`, class: "offers", role: "listbox", hidden: true });
+  const list = make("ul", { id: `${id}-offers`, class: "offers", role: "listbox", "aria-label": "Commands", hidden: true });
   const hint = make("p", { class: "hint", id: `${id}-hint` });
   const button = make("button", { type: "submit", class: "send", "aria-label": "Send" }, "➤");
   form.append(list, hint, box, button);

@@ -40,6 +40,7 @@ export function showModal(dialog, part, { names, submit, close }) {
     return;
   }
   const { view } = part;
+  let isBusy = false; // From a press until the app refuses it; whoever presses twice is told once.
   const problem = make("p", { class: "field-error", role: "alert" });
   const form = make(
     "form",
@@ -64,6 +65,11 @@ export function showModal(dialog, part, { names, submit, close }) {
     event.preventDefault();
     leave();
   };
+  dialog.onclose = () => {
+    if (dialog.dataset.shown !== shown) return;
+    dialog.dataset.shown = ""; // Escape again and again closes it all the same; it may come back.
+    leave();
+  };
   dialog.replaceChildren(form);
   dialog.setAttribute("aria-labelledby", "modal-title");
   if (!dialog.open) dialog.showModal();
@@ -71,6 +77,7 @@ export function showModal(dialog, part, { names, submit, close }) {
 
   async function send(event) {
     event.preventDefault();
+    if (isBusy) return;
     const values = Object.fromEntries(new FormData(form));
     const unfilled = [...form.querySelectorAll("[required]")].filter((each) => !each.value.trim());
     tell(Object.fromEntries(unfilled.map((each) => [each.name, "Please complete this required field."])));
@@ -78,7 +85,9 @@ export function showModal(dialog, part, { names, submit, close }) {
       unfilled[0].focus();
       return;
     }
+    isBusy = true;
     const answer = await submit(values);
+    isBusy = !answer.problem && Object.keys(answer.errors).length === 0;
     problem.textContent = answer.problem;
     tell(answer.errors);
   }
@@ -89,7 +98,9 @@ export function showModal(dialog, part, { names, submit, close }) {
     }
   }
 
-  function leave() {
-    close();
+  async function leave() {
+    if (isBusy) return;
+    isBusy = true;
+    isBusy = !(await close()).problem;
   }
 }

@@ -25,6 +25,10 @@ const drawn = new WeakMap();
 export function reconcile(parent, wanted) {
   const before = drawn.get(parent) ?? new Map();
   const after = new Map();
+  const keys = new Set(wanted.map(({ key }) => key));
+  for (const [key, { element }] of before) {
+    if (!keys.has(key)) element.remove(); // First: what stays is not moved, and so keeps the focus.
+  }
   let at = parent.firstElementChild;
   for (const { key, value, draw } of wanted) {
     const kept = before.get(key);
@@ -39,9 +43,6 @@ export function reconcile(parent, wanted) {
     if (element === at) at = at.nextElementSibling;
     else parent.insertBefore(element, at);
     after.set(key, { element, value });
-  }
-  for (const [key, { element }] of before) {
-    if (!after.has(key)) element.remove();
   }
   drawn.set(parent, after);
 }

@@ -5,7 +5,7 @@ import { clock, make } from "./dom.js";
 const TOKENS = new RegExp(
   [
     "```([\\s\\S]+?)```",
-    "`([^`\\n]+)`",
+    "(?<!\\u200b)`([^`\\n]*[^`\\n\\u200b])`",
     "<([^<>\\n]+)>",
     mark("*"),
     mark("_"),
@@ -27,7 +27,7 @@ const LINKS = new Set(["http:", "https:", "mailto:"]);
 /** A mark such as *bold*: beside a letter, another mark or a zero-width space it is none. */
 function mark(char) {
   const it = `\\${char}`;
-  return `(?<![\\w${it}\\u200b])${it}([^${it}\\n]*[^${it}\\n\\s\\u200b])${it}(?![\\w${it}])`;
+  return `(?<![\\w${it}\\u200b])${it}(?!\\s)([^${it}\\n]*[^${it}\\n\\s\\u200b])${it}(?![\\w${it}])`;
 }
 
 /** Draw mrkdwn. `names` tells what ids stand for: person(id), group(id), channel(id), jump(url). */
@@ -35,7 +35,8 @@ export function mrkdwn(text, names) {
   const whole = document.createDocumentFragment();
   let quote = null;
   for (const line of fenced(text)) {
-    const isQuote = line.startsWith("&gt;");
+    const words = line.replace(/^(?:&gt;|>)\s*/, "");
+    const isQuote = words !== line;
     if (isQuote && !quote) {
       quote = make("blockquote");
       whole.append(quote);
@@ -43,7 +44,7 @@ export function mrkdwn(text, names) {
     if (!isQuote) quote = null;
     const place = quote ?? whole;
     if (place.hasChildNodes() && !endsInBlock(place)) place.append(make("br"));
-    inline(isQuote ? line.slice(4).trimStart() : line, names, place);
+    inline(words, names, place);
   }
   return whole;
 }
@@ -64,12 +65,13 @@ function endsInBlock(place) {
 
 function inline(text, names, place) {
   let at = 0;
+  const put = (words) => words && place.append(plain(words));
   for (const match of text.matchAll(TOKENS)) {
-    place.append(plain(text.slice(at, match.index)));
+    put(text.slice(at, match.index));
     place.append(token(match, names));
     at = match.index + match[0].length;
   }
-  place.append(plain(text.slice(at)));
+  put(text.slice(at));
 }
 
 function token(match, names) {

@@ -48,7 +48,8 @@ const names = {
     if (!path || !isOurs || !channels().some((each) => each.id === path[1])) return null;
     return (event) => {
       event.preventDefault();
-      show({ channel: path[1], thread: url.searchParams.get("thread_ts") ?? "" }, "channel");
+      const thread = url.searchParams.get("thread_ts") ?? "";
+      show({ channel: path[1], thread }, thread ? "thread" : "channel");
       const there = document.querySelector(`[data-ts="${path[2]}.${path[3]}"]`);
       there?.scrollIntoView({ block: "center" });
       there?.classList.add("found");
@@ -100,9 +101,12 @@ const control = async (one) => {
 // What is shown
 
 function show(where, view) {
+  const before = { ...at };
   Object.assign(at, where);
   if (view) document.body.dataset.view = view;
   draw();
+  if (at.channel !== before.channel) by("messages").scrollTop = 1e9;
+  if (at.thread !== before.thread) by("replies").scrollTop = 1e9;
 }
 
 function openThread(ts) {
@@ -257,7 +261,10 @@ const composer = fill(by("composer"), {
 const replyComposer = fill(by("reply-composer"), {
   id: "reply-box", label: "Reply", commands, send: (words) => say(words, at.thread),
 });
-by("thread-close").addEventListener("click", () => show({ thread: "" }, "channel"));
+by("thread-close").addEventListener("click", () => {
+  show({ thread: "" }, "channel");
+  by("messages").focus();
+});
 by("tabs").addEventListener("click", (event) => {
   const tab = event.target.closest("button");
   if (tab) show({}, tab.dataset.view);
