@@ -157,6 +157,7 @@ class Internet:
         finally:
             if transport is not None:
                 _abort(transport)
+            await opened.close()  # Sends nothing any more; unclosed, aiohttp complains of it.
 
 
 class _TextSocket:

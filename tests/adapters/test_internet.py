@@ -130,6 +130,17 @@ async def test_a_closed_socket_takes_no_frame():
             await socket.send("too late")
 
 
+async def test_leaving_a_socket_leaves_nothing_that_aiohttp_complains_of():
+    """Of what dies in a ring of references, the connection may die before who would release it."""
+    async with venue(echo) as (carrier, url):
+        async with carrier.socket(url) as socket:
+            await socket.send("hello")
+            assert await socket.receive() == "echo hello"
+        assert isinstance(socket, internet._TextSocket)
+        connection = socket._opened._conn
+    assert connection is None or connection.protocol is None
+
+
 async def test_leaving_a_socket_aborts_it_and_waits_for_nobody():
     ended = asyncio.Event()
 

@@ -66,11 +66,12 @@ def whispered(page: Page, who: str) -> Ephemeral:
 
 
 async def test_what_is_typed_is_shown_and_never_obeyed(page: Page):
-    words = "  <!channel> & @bob, see #trading @nobody <@U0BOB>  "
+    words = "  <!channel> & @bob, see #trading @nobody <@U0BOB> @carol.  "
     assert await say(page, ALICE, words) == FINE
     (message,) = page.workspace.messages(INCIDENT)
     assert message.text == (
-        "&lt;!channel&gt; &amp; <@U0BOB|bob>, see <#C0TRADING|trading> @nobody &lt;@U0BOB&gt;"
+        "&lt;!channel&gt; &amp; <@U0BOB|bob>, see <#C0TRADING|trading> @nobody "
+        "&lt;@U0BOB&gt; <@U0CAROL|carol>."
     )
     assert (message.author, message.thread_ts, message.blocks) == (ALICE, None, ())
     assert page.app.heard == []

@@ -147,6 +147,14 @@ def test_a_call_is_good_if_the_venue_says_yes(board: Board, venues: dict[str, Si
     assert [each["code"] for each in calls if each["is_good"]] == ["0", "200", "101"]
 
 
+def test_a_call_whose_answer_never_arrives_whole_is_not_good(
+    board: Board, venues: dict[str, Simulated]
+):
+    call(venues, 1, code="200", fate="hang")
+    (found,) = [part for name, part in board.parts(NOW).items() if name.startswith("call/")]
+    assert (found["code"], found["is_good"]) == ("hang", False)
+
+
 def test_a_call_is_shown_with_its_account_and_whether_its_signature_was_right(
     board: Board, venues: dict[str, Simulated]
 ):

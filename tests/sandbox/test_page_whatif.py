@@ -143,6 +143,8 @@ def test_a_fault_meets_every_call_until_it_is_pressed_again(desk: Desk, venue: s
     assert desk.on() == [f"{venue}/{label}"]
     for answer in (desk.cancel(venue), desk.read(venue)):
         assert (answer.status, answer.transport, answer.content_type) == ANSWERS[label]
+    fates = {seen.fate for seen in desk.venues[venue].log[-2:]}
+    assert fates == {{"hang": "hang", "HTML": "HTML", "ban": "HTML"}.get(label, "")}
     assert desk.controls.parts()[f"control/{venue}/{label}"]["met"] == 2
     others = [desk.cancel(each) for each in VENUES if each != venue]
     assert {answer.status for answer in others} == {200}

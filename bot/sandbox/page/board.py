@@ -29,11 +29,7 @@ class Board:
     def __init__(self, venues: Mapping[str, Simulated], accounts: Sequence[Account]) -> None:
         self._venues = venues
         self._accounts = accounts
-        self._names = {
-            (account.venue, place): account.name
-            for account in accounts
-            for place in (account.uid, account.place)
-        }
+        self._names = {(account.venue, account.place): account.name for account in accounts}
         self._peaks: dict[str, int] = {}
         self._classes: dict[str, dict[str, None]] = {venue: {} for venue in venues}
         """Every order class that was ever open at a venue, in the order in which it was met."""
@@ -104,6 +100,6 @@ class Board:
             "path": call.path,
             "sent": call.payload[:SENT_MAX],
             "is_signed": call.is_signed,
-            "is_good": call.code in GOOD,
-            "code": call.code,
+            "is_good": not call.fate and call.code in GOOD,
+            "code": call.fate or call.code,
         }

@@ -99,16 +99,14 @@ async def _answer_call(request: web.Request) -> web.StreamResponse:
         traffic.log(name, "", no.code, applied=False)
         return _json(_refusal(no), _scopes(workspace, name))
     channel = str(args.get("channel", ""))
-    retry_after_s = traffic.retry_after_s(name, channel)
-    if retry_after_s is not None:
+    if (fault := traffic.take_fault(name)) is not None:
+        return await _answer_badly(request, name, args, fault)
+    if (retry_after_s := traffic.retry_after_s(name, channel)) is not None:
         traffic.log(name, channel, "ratelimited", applied=False)
         return _too_many(retry_after_s)
-    fault = traffic.take_fault(name)
-    if fault is None:
-        answer = _call(workspace, name, args)
-        traffic.log(name, channel, answer.get("error", "ok"), applied=bool(answer["ok"]))
-        return _json(answer, _scopes(workspace, name))
-    return await _answer_badly(request, name, args, fault)
+    answer = _call(workspace, name, args)
+    traffic.log(name, channel, answer.get("error", "ok"), applied=bool(answer["ok"]))
+    return _json(answer, _scopes(workspace, name))
 
 
 async def _answer_badly(

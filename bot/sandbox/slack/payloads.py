@@ -71,7 +71,7 @@ def escaped_text(workspace: Workspace, typed: str) -> str:
         channel = workspace.find_channel(match[1])
         return f"<#{channel.id}|{channel.name}>" if channel else match[0]
 
-    text = re.sub(r"(?<!\S)@([\w.-]+)", person, text)
+    text = re.sub(r"(?<!\S)@([\w-]+(?:\.[\w-]+)*)", person, text)
     return re.sub(r"(?<!\S)#([\w-]+)", place, text)
 
 

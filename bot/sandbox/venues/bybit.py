@@ -239,6 +239,7 @@ class SimulatedBybit:
                 payload=request.payload,
                 is_signed=is_signed,
                 code=code,
+                fate=exchange.fate(answer),
             )
         )
         return answer

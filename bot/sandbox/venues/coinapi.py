@@ -24,7 +24,7 @@ from bot.sandbox.venues import coinapi_management as management
 from bot.sandbox.venues import coinapi_orders as orders
 from bot.sandbox.venues import coinapi_shapes as shapes
 from bot.sandbox.venues import coinapi_sor as sor
-from bot.sandbox.venues import faults
+from bot.sandbox.venues import exchange, faults
 from bot.sandbox.venues.book import Book
 from bot.sandbox.venues.coinapi_kinds import KINDS, exchange_of, uid_of
 from bot.sandbox.venues.coinapi_orders import Args, View
@@ -205,6 +205,7 @@ class SimulatedCoinapi:
                 payload=_without_key(request),
                 is_signed=key is not None,
                 code=str(answer.status),
+                fate=exchange.fate(answer),
             )
         )
         return answer

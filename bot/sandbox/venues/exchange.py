@@ -73,6 +73,8 @@ class Seen:
     """The signature was checked and is right."""
     code: str
     """`retCode`, or the HTTP status."""
+    fate: str = ""
+    """What became of the answer on its way, such as `hang`, or that it is a web page."""
 
 
 @dataclass(slots=True)
@@ -126,6 +128,13 @@ class Door:
     def account(self, uid: str, name: str, per_second: int) -> Rolling:
         """Return the budget of one account and kind of endpoint."""
         return self.accounts.setdefault((uid, name), Rolling(per_second, 1.0))
+
+
+def fate(answer: Answer) -> str:
+    """Say what becomes of an answer; empty if it arrives, and is none of a web server's pages."""
+    if answer.transport is not Transport.WHOLE:
+        return answer.transport.value
+    return "HTML" if answer.content_type == "text/html" else ""
 
 
 def as_json(fields: Mapping[str, Any]) -> bytes:

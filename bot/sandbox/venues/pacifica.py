@@ -308,6 +308,7 @@ class SimulatedPacifica:
                 payload=visit.request.query if is_get else _without_signature(visit.args),
                 is_signed=visit.is_signed,
                 code=str(answer.status),
+                fate=exchange.fate(answer),
             )
         )
         return answer

@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from bot.sandbox.venues import faults
+from bot.sandbox.venues import exchange, faults
 from bot.sandbox.venues import synthetix_calls as calls
 from bot.sandbox.venues import synthetix_facts as facts
 from bot.sandbox.venues import synthetix_orders as orders
@@ -249,6 +249,7 @@ class SimulatedSynthetix:
                 payload=asked.request.payload,
                 is_signed=asked.is_signed,
                 code=_code(answer),
+                fate=exchange.fate(answer),
             )
         )
         return answer
