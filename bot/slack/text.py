@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 CUT = "… (cut)"
+DIRECTIONS = dict.fromkeys([0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+"""Characters that turn the words after them round, so that a line may read as another."""
 COMMAND_MAX = 500
 """Characters of a command that are shown."""
 
@@ -34,7 +36,8 @@ def command(canonical: str) -> str:
 
 
 def _entities(outside: str) -> str:
-    return outside.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    straight = outside.translate(DIRECTIONS)
+    return straight.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def cut(text: str, chars_max: int) -> str:

@@ -109,7 +109,7 @@ async def test_closing_a_modal_is_told_once_if_the_app_asked(scene: Scene, open_
         else:
             await dialog.get_by_role("button", name=way).evaluate(TWICE)
         await expect(dialog).to_be_hidden()
-        assert scene.workspace.modals.on_screen(ALICE) is None
+        await scene.workspace.wait_for(lambda: not scene.workspace.modals.on_screen(ALICE))
         await expect(page.locator("#notices")).to_be_empty()
 
     for way in ("Escape", "Close", "Cancel"):

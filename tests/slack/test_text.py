@@ -28,6 +28,14 @@ def test_formatting_of_outside_text_is_dead():
     assert text.escape("a\nb") == "a b"
 
 
+def test_no_outside_character_turns_the_words_after_it_round():
+    turned = "".join(
+        map(chr, [0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+    )
+    assert text.escape(f"a{turned}b") == "ab"
+    assert text.command(f"all --reason a{turned}b") == "`/cancelall all --reason ab`"
+
+
 @pytest.mark.parametrize(
     "typed",
     [

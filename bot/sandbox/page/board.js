@@ -85,7 +85,7 @@ function drawLog(card, venue, calls) {
   const last = calls.at(-1);
   const summary = card.querySelector("summary");
   const words = last
-    ? `${venue.calls.toLocaleString()} calls, last: ${last.method} ${last.path} → ${last.code}`
+    ? `${venue.calls.toLocaleString()} ${venue.calls === 1 ? "call" : "calls"}, last: ${last.method} ${last.path} → ${last.code}`
     : "No calls yet";
   if (summary.textContent !== words) summary.textContent = words;
   const list = card.querySelector(".calls");

@@ -153,7 +153,7 @@ function drawSide() {
         "aria-current": channel.id === at.channel ? "true" : null,
         on: { click: () => show({ channel: channel.id, thread: "" }, "channel") },
       },
-      `${channel.is_direct ? "@" : "#"} ${channel.name}`,
+      titled(channel),
     )),
   })));
   const able = people().filter((each) => each.can_act);
@@ -171,6 +171,8 @@ function drawSide() {
     draw: () => make("div", { class: words === "ready" ? "" : "bad" }, make("dt", {}, name), make("dd", {}, words)),
   })));
 }
+
+const titled = (channel) => `${channel.is_direct ? "@" : "#"} ${channel.name}`;
 
 function drawActor(each) {
   const radio = make("input", {
@@ -192,7 +194,7 @@ function drawActor(each) {
 
 function drawHead() {
   const channel = place();
-  by("channel-name").textContent = channel ? `# ${channel.name}` : "No channel";
+  by("channel-name").textContent = channel ? titled(channel) : "No channel";
   const shared = channel?.is_shared ? " · shared with another company" : "";
   by("channel-note").textContent = channel ? `${channel.members} members${shared}` : "";
   by("thread-place").textContent = channel ? `#${channel.name}` : "";

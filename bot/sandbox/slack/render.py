@@ -14,10 +14,14 @@ from bot.sandbox.slack.workspace import Workspace
 
 RULE = "─" * 40
 _TOKEN = re.compile(r"<([^<>\n]+)>")
-_BOLD = re.compile(r"(?<![\w*])\*([^*\n]+)\*(?![\w*])")
-_ITALIC = re.compile(r"(?<![\w_])_([^_\n]+)_(?![\w_])")
-_STRUCK = re.compile(r"(?<![\w~])~([^~\n]+)~(?![\w~])")
 _ZERO_WIDTH = "\N{ZERO WIDTH SPACE}"
+_BOLD, _ITALIC, _STRUCK = (
+    # Beside a letter, another mark or a zero-width space it is none, nor with a blank inside it.
+    re.compile(
+        rf"(?<![\w{it}{_ZERO_WIDTH}]){it}(?!\s)([^{it}\n]*[^{it}\s{_ZERO_WIDTH}]){it}(?![\w{it}])"
+    )
+    for it in (r"\*", "_", "~")
+)
 
 
 def plain(message: Message | Ephemeral, workspace: Workspace) -> list[str]:

@@ -133,7 +133,7 @@ class Door:
 def fate(answer: Answer) -> str:
     """Say what becomes of an answer; empty if it arrives, and is none of a web server's pages."""
     if answer.transport is not Transport.WHOLE:
-        return answer.transport.value
+        return str(answer.transport.value)
     return "HTML" if answer.content_type == "text/html" else ""
 
 
