@@ -175,3 +175,16 @@ async def test_a_button_that_has_gone_meanwhile_is_said_to_be_gone(scene: Scene,
     await page.get_by_role("dialog").get_by_role("button", name="Turn off").click()
     await expect(page.locator("#notices")).to_contain_text("That is not possible: no button off")
     assert not scene.app.has_more
+
+
+async def test_the_focus_comes_back_to_a_button_that_was_drawn_anew_meanwhile(
+    scene: Scene, open_page: Pages
+):
+    off = button("off", "All off", confirm=CONFIRM)
+    ts = scene.post("card", [section("12 lights"), actions(off)])
+    page = await open_page(scene.url)
+    await page.get_by_role("button", name="All off").click()
+    scene.edit(ts, "card", [section("13 lights"), actions(off)])
+    await expect(page.locator("#messages")).to_contain_text("13 lights")
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("button", name="All off")).to_be_focused()

@@ -81,10 +81,19 @@ async function act(what) {
 }
 
 async function press(message, element, button) {
-  if (element.confirm && !(await confirmed(by("confirm"), element.confirm, names))) return;
+  if (element.confirm) {
+    const agrees = await confirmed(by("confirm"), element.confirm, names);
+    if (!button.isConnected) focusAgain(message, element); // It was drawn anew behind the dialog.
+    if (!agrees) return;
+  }
   button.classList.add("busy");
   await act({ act: "click", channel: message.channel, ts: message.ts, action: element.action_id });
   button.classList.remove("busy");
+}
+
+function focusAgain(message, element) {
+  const there = [...document.querySelectorAll(`[data-ts="${message.ts}"] [data-focus]`)];
+  there.find((each) => each.dataset.focus === element.action_id)?.focus();
 }
 
 async function say(words, thread) {
