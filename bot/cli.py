@@ -147,6 +147,8 @@ def sandbox(context: click.Context, seed: int | None, keep: Path | None, *, open
     With a command: play in your own Slack, with simulated venues.
     """
     if context.invoked_subcommand is not None:
+        if seed is not None or keep is not None or opens:
+            raise click.UsageError("These options are of the page: leave them out, or the command.")
         return
     from bot import playground
 

@@ -121,7 +121,12 @@ def set_up(world: World, folder: Path, *, mode: str = HTTP, keys: str = SEALED) 
     starter.write_secret(folder / "slack.signing", world.workspace.app.signing_secret)
     draft = Draft(
         policy=POLICY,
-        config=CONFIG.format(mode=mode, api_url=world.api_url, incident=worlds.INCIDENT, keys=keys),
+        config=CONFIG.format(
+            mode=mode,
+            api_url=world.api_url,
+            incident=worlds.INCIDENT,
+            keys=keys,
+        ),
         accounts=world.accounts,
         urls=world.urls,
         passphrase=worlds.PASSPHRASE if keys is SEALED else None,

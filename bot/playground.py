@@ -9,6 +9,7 @@ import asyncio
 import logging
 import secrets
 import signal
+import threading
 import webbrowser
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -72,16 +73,31 @@ async def play(seed: int | None, keep: Path | None, say: Say, *, opens: bool) ->
             say(f"{orders} at {len(world.venues)} simulated venues. The page:")
             say(f"  {url}")
             say(f"The bot logs to {folder / 'bot.log'}. Ctrl-C ends everything.")
-            if opens and not await asyncio.to_thread(webbrowser.open, url):
-                say("There is no browser here to open it with.")
+            if opens:
+                # A browser in the terminal holds its thread: nobody waits for that one.
+                threading.Thread(target=_open, args=(url, folder, say), daemon=True).start()
             await stopped.wait()
     say("The sandbox has ended.")
 
 
+def _open(url: str, folder: Path, say: Say) -> None:
+    """Open the page by a file: the command line of a browser, which all may read, has no token."""
+    leads = folder / "open.html"
+    starter.write_secret(leads, f'<meta http-equiv="refresh" content="0; url={url}">')
+    if not webbrowser.open(leads.as_uri()):
+        say("There is no browser here to open it with.")
+
+
 def _app() -> App:
-    """Install the app as its manifest has it: Slack learns its commands from there."""
+    """Install the app as its manifest has it: Slack learns its commands from there.
+
+    Its secrets are new each time: other pages of a browser reach every port of this machine.
+    """
     commands = manifest.manifest()["features"]["slash_commands"]
     return App(
+        bot_token=f"xoxb-sandbox-{secrets.token_hex(16)}",
+        app_token=f"xapp-sandbox-{secrets.token_hex(16)}",
+        signing_secret=secrets.token_hex(16),
         commands=tuple(
             SlashCommand(
                 command=one["command"],
@@ -89,7 +105,7 @@ def _app() -> App:
                 usage_hint=one["usage_hint"],
             )
             for one in commands
-        )
+        ),
     )
 
 

@@ -66,7 +66,10 @@ async def test_two_people_empty_every_book_on_the_page_and_no_secret_is_shown(
         f"The bot logs to {folder / 'bot.log'}. Ctrl-C ends everything.",
         "The sandbox has ended.",
     ]
-    assert (tmp_path / "browser.url").read_text() == sandbox.url
+    leads = folder / "open.html"  # All may read a browser's command line; this file, nobody else.
+    assert (tmp_path / "browser.url").read_text() == leads.as_uri()
+    assert f"url={sandbox.url}" in leads.read_text()
+    assert leads.stat().st_mode & 0o777 == 0o600
     shown = b"".join(told.heard).decode()
     assert [canary for canary in CANARIES if canary in shown] == []
     secret_id = (folder / "secret_id").read_text()
@@ -83,7 +86,11 @@ async def play(visitor: Visitor, told: Told) -> None:
     assert answer == {"problem": "", "errors": {}}
     await told.until(approvable)
     (ts,) = approvable(told.parts)
-    press = {"channel": INCIDENT, "ts": ts, "action": "approve"}
+    card = told.parts[f"message/{INCIDENT}/{ts}"]
+    (value,) = {
+        each["value"] for b in card["blocks"] if b["type"] == "actions" for each in b["elements"]
+    }
+    press = {"channel": INCIDENT, "ts": ts, "action": "approve", "value": value}
     await visitor.act(ALICE, "click", **press)
     await told.until(lambda parts: "somebody else must approve" in str(parts))
     assert sum(board(told.parts).values()) == 2376

@@ -71,7 +71,8 @@ def desk(app: App | None = None) -> Workspace:
     workspace.put_channel(
         Channel(id=INCIDENT, name="incident", members=members, is_ext_shared=True)
     )
-    workspace.put_channel(Channel(id=TRADING, name="trading", members=members - {GINA, MALLORY}))
+    ours = members - {GINA, MALLORY}
+    workspace.put_channel(Channel(id=TRADING, name="trading", members=ours))
     return workspace
 
 

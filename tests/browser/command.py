@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 URL = re.compile(r"(http://127\.0\.0\.1:\d+/[\w/-]*)\S*\s")
-START_S = 30.0
+START_S = 75.0
 END_S = 15.0
 POLL_S = 0.02
 

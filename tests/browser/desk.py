@@ -38,8 +38,8 @@ async def press(page: Page, button: str, *, agrees: bool = True) -> None:
 
 
 def card(page: Page) -> Locator:
-    """Find the newest message of the channel that is for everybody."""
-    return page.locator("#messages > .message:not(.whisper)").last
+    """Find the newest card: a message with a headline."""
+    return page.locator("#messages > .message").filter(has=page.locator(".block-header")).last
 
 
 def whispers(page: Page) -> Locator:

@@ -32,7 +32,9 @@ async def shoot(sandbox: str) -> None:
         await desk.ask(page, 'all --reason "runaway quoter"')
         await expect(desk.card(page)).to_contain_text("when asked")
         phone = await opened(width=375, height=720)
-        await phone.locator("#messages").evaluate("list => { list.scrollTop = 0 }")
+        await (
+            desk.card(phone).locator(".block-actions").evaluate("row => row.scrollIntoView(false)")
+        )
         await phone.screenshot(path=FOLDER / "sandbox-phone.png")
         await desk.act_as(page, "bob")
         await desk.press(page, "Approve cancel")

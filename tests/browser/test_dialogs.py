@@ -88,12 +88,11 @@ async def test_a_modal_that_the_app_cannot_take_stays(scene: Scene, open_page: P
     await expect(why).to_have_value("wrong desk")
     await expect(dialog.get_by_role("button", name="Deny")).to_be_enabled()
     scene.outage.begin()
-    for _ in range(4):  # Chromium lets no page hold a dialog against a person for ever.
-        await page.keyboard.press("Escape")
-    await expect(page.locator("#notices")).to_contain_text("Slack is down")
-    scene.post("news")
-    await expect(page.locator(".message")).to_have_count(1)
+    await dialog.get_by_role("button", name="Deny").click()
+    await expect(dialog.get_by_role("alert").last).to_contain_text("Slack is down")
     await expect(dialog).to_be_visible()
+    await page.keyboard.press("Escape")  # To close a form needs nobody but one's own client.
+    await expect(dialog).to_be_hidden()
     assert not scene.app.has_more
 
 
@@ -162,18 +161,20 @@ async def test_a_confirm_dialog_sends_only_what_was_agreed_to(scene: Scene, open
         INCIDENT,
     )
     assert [(each["action_id"], each["value"]) for each in sent["actions"]] == [("off", "v1")]
-    await expect(off).not_to_have_class("busy")
+    await expect(off).to_have_class("button")
     assert not scene.app.has_more
 
 
-async def test_a_button_that_has_gone_meanwhile_is_said_to_be_gone(scene: Scene, open_page: Pages):
+async def test_what_was_agreed_to_is_sent_whatever_the_message_says_meanwhile(
+    scene: Scene, open_page: Pages
+):
     ts = scene.post("card", [actions(button("off", "All off", confirm=CONFIRM))])
     page = await open_page(scene.url)
     await page.get_by_role("button", name="All off").click()
-    scene.edit(ts, "It is off already.")
-    await expect(page.locator(".message")).to_contain_text("It is off already.")
+    scene.edit(ts, "500 lights", [actions({**button("off", "All off"), "value": "v2"})])
+    await expect(page.locator(".message")).to_contain_text("All off")
     await page.get_by_role("dialog").get_by_role("button", name="Turn off").click()
-    await expect(page.locator("#notices")).to_contain_text("That is not possible: no button off")
+    assert (await scene.app.next())["actions"][0]["value"] == "v1"
     assert not scene.app.has_more
 
 

@@ -21,7 +21,7 @@ HOSTILE = (
     '<script>window.ran = 1</script> <img src=x onerror="window.ran = 2"> '
     "<svg onload=window.ran=3> <javascript:window.ran=4|press> "
     "<JAVASCRIPT:window.ran=5> <data:text/html,<b>x</b>|press> <vbscript:x|press> "
-    "<iframe srcdoc='<script>top.ran = 6</script>'> \u202e{{7*7}} ${window.ran=7}"
+    "<iframe srcdoc='<script>top.ran = 6</script>'> {{7*7}} ${window.ran=7}"
 )
 NAME = "<img src=x onerror=window.ran=8>"
 LONG = "w" * 10_000

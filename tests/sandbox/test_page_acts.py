@@ -15,7 +15,7 @@ from tests.sandbox.page_stage import Json, Page
 FINE = {"problem": "", "errors": {}}
 DOWN = {"problem": "Slack is down: nobody can post or press anything now.", "errors": {}}
 HEADER = "X-Slack-Signature"
-CARD = {
+CARD: Json = {
     "type": "actions",
     "block_id": "act-K7Q2",
     "elements": [
@@ -54,8 +54,11 @@ async def say(page: Page, who: str, words: str, **more: str) -> Json:
     return await page.visitor.act(who, "say", words=words, **{"channel": INCIDENT, **more})
 
 
-async def click(page: Page, who: str, ts: str, action: str = "approve") -> Json:
-    return await page.visitor.act(who, "click", channel=INCIDENT, ts=ts, action=action)
+async def click(
+    page: Page, who: str, ts: str, action: str = "approve", value: str = "K7Q2"
+) -> Json:
+    press = {"channel": INCIDENT, "ts": ts, "action": action, "value": value}
+    return await page.visitor.act(who, "click", **press)
 
 
 def whispered(page: Page, who: str) -> Ephemeral:
@@ -186,14 +189,24 @@ async def test_a_press_is_delivered_as_the_button_stands_there(page: Page):
     assert [(one["action_id"], one["value"]) for one in payload["actions"]] == [("approve", "K7Q2")]
 
 
-async def test_a_button_that_is_gone_or_not_theirs_cannot_be_pressed(page: Page):
+async def test_a_press_means_what_was_shown_also_if_the_app_has_edited_it_meanwhile(page: Page):
+    """Whoever agreed to the one request must not be taken to have agreed to another."""
+    card = page.workspace.post(INCIDENT, page.workspace.app.bot_user_id, Draft(blocks=(CARD,)))
+    (button,) = CARD["elements"]
+    other: Json = {**CARD, "elements": [{**button, "value": "another"}]}
+    for blocks in ((other,), ()):
+        page.workspace.revise(replace(card, blocks=blocks))
+        assert await click(page, BOB, card.ts) == FINE
+    assert [payload["actions"][0]["value"] for payload in page.app.payloads()] == ["K7Q2", "K7Q2"]
+
+
+async def test_a_button_that_never_was_or_is_not_theirs_cannot_be_pressed(page: Page):
     bot = page.workspace.app.bot_user_id
     card = page.workspace.post(INCIDENT, bot, Draft(blocks=(CARD,)))
     other = page.workspace.whisper(BOB, INCIDENT, Draft(blocks=(CARD,)), Source.POST)
     assert (await click(page, BOB, card.ts, "deny"))["problem"]
     assert (await click(page, ALICE, other.ts))["problem"]
-    page.workspace.revise(replace(card, blocks=()))
-    assert await click(page, BOB, card.ts) == {
+    assert await click(page, BOB, card.ts, value="never shown") == {
         "problem": f"That is not possible: no button approve on {card.ts} in {INCIDENT} now.",
         "errors": {},
     }
@@ -210,7 +223,13 @@ async def test_slack_says_that_the_app_did_not_answer_a_press(page: Page):
 
 
 async def submit(page: Page, **values: str) -> Json:
-    return await page.visitor.act(BOB, "submit", values=values)
+    modal = page.workspace.modals.on_screen(BOB)
+    return await page.visitor.act(BOB, "submit", view=modal.id if modal else "V0", values=values)
+
+
+async def close(page: Page) -> Json:
+    modal = page.workspace.modals.on_screen(BOB)
+    return await page.visitor.act(BOB, "close", view=modal.id if modal else "V0")
 
 
 async def test_what_is_wrong_with_a_field_stands_beside_it_and_the_modal_stays(page: Page):
@@ -258,12 +277,14 @@ async def test_a_modal_is_not_submitted_as_no_client_could(
 
 async def test_a_modal_that_is_closed_is_gone_and_the_app_hears_of_it(page: Page):
     page.workspace.modals.open(BOB, WHY)
-    assert await page.visitor.act(BOB, "close") == FINE
+    assert await close(page) == FINE
     assert page.workspace.modals.on_screen(BOB) is None
     assert [payload["type"] for payload in page.app.payloads()] == ["view_closed"]
-    problem = "That is not possible: U0BOB has no modal open."
-    for answer in (await page.visitor.act(BOB, "close"), await submit(page, reason="x")):
-        assert answer == {"problem": problem, "errors": {}}
+    gone = {"problem": "This form is not open any more.", "errors": {}}
+    assert (await close(page), await submit(page, reason="x")) == (gone, gone)
+    page.workspace.modals.open(BOB, WHY)  # Another one: what was meant for the first is not its.
+    assert await page.visitor.act(BOB, "submit", view="V000001", values={"reason": "x"}) == gone
+    assert await page.visitor.act(BOB, "close", view="V000001") == gone
     assert len(page.app.heard) == 1
 
 
@@ -276,13 +297,13 @@ async def test_while_slack_is_down_nothing_leaves_and_nothing_is_lost(page: Page
     assert await say(page, ALICE, "/nonsense") == DOWN
     assert await click(page, BOB, card.ts) == DOWN
     assert await submit(page, reason="wrong desk") == DOWN
-    assert await page.visitor.act(BOB, "close") == DOWN
     assert page.app.heard == []
     assert page.workspace.everything(INCIDENT) == (card,)
     assert page.workspace.ephemerals(ALICE) == page.workspace.ephemerals(BOB) == ()
     assert page.workspace.modals.on_screen(BOB).view == WHY
+    assert await close(page) == DOWN
+    assert page.workspace.modals.on_screen(BOB) is None
     page.outage.end()
-    assert await submit(page, reason="wrong desk") == FINE
     assert await click(page, BOB, card.ts) == FINE
     assert await say(page, ALICE, "/cancelall all") == FINE
-    assert len(page.app.heard) == 3
+    assert len(page.app.heard) == 2

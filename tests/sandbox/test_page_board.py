@@ -96,8 +96,10 @@ def test_the_most_that_was_open_stays_until_the_book_is_empty(
     assert shown == [(5, 5), (2, 5), (3, 5), (0, 0), (2, 2), (1, 2)]
 
 
-def test_a_class_that_was_met_once_stays_in_its_place(board: Board, venues: dict[str, Simulated]):
-    """The columns of a table that is looked at must not jump."""
+def test_a_class_stays_in_its_place_also_when_it_is_empty(
+    board: Board, venues: dict[str, Simulated]
+):
+    """The rows of a table that is looked at must not jump."""
     book = venues["bybit"].book
     book.cancel_delay_s = 0.0
     shown = []
@@ -107,11 +109,8 @@ def test_a_class_that_was_met_once_stays_in_its_place(board: Board, venues: dict
         book.place(MM.uid, kind, now=now)
         part = board.parts(now)["venue/bybit"]
         shown.append((part["classes"], part["accounts"][0]["by_class"]))
-    assert shown == [
-        (["spread"], {"spread": 1}),
-        (["spread", "linear:USDT"], {"linear:USDT": 1}),
-        (["spread", "linear:USDT", "option"], {"option": 1}),
-    ]
+    rows = list(BYBIT.orders)
+    assert shown == [(rows, {"spread": 1}), (rows, {"linear:USDT": 1}), (rows, {"option": 1})]
 
 
 def test_books_are_counted_anew_when_the_count_is_old_or_of_the_future(

@@ -11,6 +11,7 @@ import requests
 from bot.sandbox.accounts import BYBIT, COINAPI
 from bot.sandbox.vault import desk
 from bot.sandbox.vault.desk import DeskVault
+from bot.sandbox.vault.records import ROOT
 
 MM, ARB, OPT = BYBIT.accounts
 ACCOUNTS = (MM, OPT, COINAPI.accounts[0])
@@ -73,13 +74,13 @@ def test_policy_that_is_narrower_than_a_path_denies_it(vault: DeskVault):
             )
 
 
-def test_policy_takes_the_place_of_the_one_before(vault: DeskVault):
-    vault.allow(policy("secret/data/venues/bybit-mm"))
-    with let_in(vault) as client:
-        vault.allow(policy("secret/data/venues/bybit-opt"))
-        assert read(client, "bybit-opt") == OPT.key
-        with pytest.raises(hvac.exceptions.Forbidden):
-            read(client, "bybit-mm")
+def test_nobody_is_root_once_the_policy_is_written(vault: DeskVault):
+    with requests.Session() as session:
+        session.trust_env = False
+        root = hvac.Client(url=vault.address, token=ROOT, session=session)
+        assert root.is_authenticated()
+        vault.allow(policy("secret/data/venues/bybit-mm"))
+        assert not root.is_authenticated()
 
 
 def test_key_of_an_account_that_is_not_the_desks_is_not_there(vault: DeskVault):

@@ -44,12 +44,16 @@ class Click(_Act):
     channel: str
     ts: str
     action: str
+    value: str = ""
+    """What the button held that was pressed: the app may have edited it away meanwhile."""
 
 
 class Submit(_Act):
     """Submit the modal on screen."""
 
     act: Literal["submit"]
+    view: str
+    """Its id."""
     values: dict[str, str]
     """What was typed, by block id."""
 
@@ -58,6 +62,8 @@ class Close(_Act):
     """Close the modal on screen."""
 
     act: Literal["close"]
+    view: str
+    """Its id."""
 
 
 Act = Annotated[Say | Click | Submit | Close, Field(discriminator="act")]
@@ -80,21 +86,32 @@ class Acts:
             `problem`, in words that the person should read, empty if there is none; and `errors`,
             what stands beside the fields of a modal, by block id.
         """
+        if isinstance(act, (Submit, Close)) and not self._is_on_screen(act):
+            return _answer("This form is not open any more.")
         if self._outage.is_on:
+            if isinstance(act, Close):  # That needs nobody but the person's own client.
+                self._workspace.modals.close(act.who)
             return _answer(DOWN)
         try:
-            match act:
-                case Say():
-                    return await self._say(act)
-                case Click():
-                    await self._people.click(act.who, act.channel, act.ts, act.action)
-                case Submit():
-                    return await self._submit(act)
-                case Close():
-                    await self._people.close(act.who)
+            return await self._do(act)
         except NotPossibleError as error:
             return _answer(f"That is not possible: {error}.")
+
+    async def _do(self, act: Act) -> Json:
+        match act:
+            case Say():
+                return await self._say(act)
+            case Submit():
+                return await self._submit(act)
+            case Click():
+                await self._people.click(act.who, act.channel, act.ts, act.action, shown=act.value)
+            case Close():
+                await self._people.close(act.who)
         return _answer()
+
+    def _is_on_screen(self, act: Submit | Close) -> bool:
+        modal = self._workspace.modals.on_screen(act.who)
+        return modal is not None and modal.id == act.view
 
     async def _say(self, say: Say) -> Json:
         words = say.words.strip()

@@ -111,7 +111,7 @@ function drawCall(call) {
         make("span", { class: "account" }, call.account || "–"),
         make("span", { class: "path" }, `${call.method} ${call.path}`),
         make("span", { class: "code" }, call.code),
-        make("span", { class: "signed", title: call.is_signed ? "The signature was checked and is right" : "No signature was checked" }, call.is_signed ? "✓ signed" : "unsigned"),
+        make("span", { class: "signed", title: call.is_signed ? "The signature was checked and is right" : "The venue did not look at a signature, or it was wrong" }, call.is_signed ? "✓ signed" : "not checked"),
       ),
       make("code", {}, call.sent || "(nothing sent)"),
     ),

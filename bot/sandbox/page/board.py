@@ -31,8 +31,10 @@ class Board:
         self._accounts = accounts
         self._names = {(account.venue, account.place): account.name for account in accounts}
         self._peaks: dict[str, int] = {}
-        self._classes: dict[str, dict[str, None]] = {venue: {} for venue in venues}
-        """Every order class that was ever open at a venue, in the order in which it was met."""
+        self._classes: dict[str, dict[str, None]] = {
+            venue: dict.fromkeys(PREMISES[venue].orders) for venue in venues
+        }
+        """The order classes of each venue: those that are seeded, then those met since."""
         self._calls: dict[str, dict[str, Json]] = {venue: {} for venue in venues}
         """The newest of each venue, oldest first."""
         self._read = dict.fromkeys(venues, 0)

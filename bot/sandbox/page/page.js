@@ -10,9 +10,11 @@ import { avatar, drawChannel, drawThread } from "./messages.js";
 const parts = new Map();
 const at = { who: "", channel: "", thread: "" };
 const WIDE = matchMedia("(min-width: 761px)"); // Narrower, a focus calls up the phone's keyboard.
+const PATIENCE_MS = 10_000; // The app has three seconds to answer.
 const by = (id) => document.getElementById(id);
 let stream;
 let isDue = false;
+let isNew = true;
 
 // What is known
 
@@ -63,6 +65,7 @@ const names = {
 async function post(to, what) {
   try {
     const reply = await fetch(to, {
+      signal: AbortSignal.timeout(PATIENCE_MS),
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify(what),
@@ -87,7 +90,8 @@ async function press(message, element, button) {
     if (!agrees) return;
   }
   button.classList.add("busy");
-  await act({ act: "click", channel: message.channel, ts: message.ts, action: element.action_id });
+  const { channel, ts } = message;
+  await act({ act: "click", channel, ts, action: element.action_id, value: element.value ?? "" });
   button.classList.remove("busy");
 }
 
@@ -103,7 +107,8 @@ async function say(words, thread) {
 }
 
 const control = async (one) => {
-  const answer = await post("presses", { control: one.name });
+  const on = one.is_on === null ? null : !one.is_on;
+  const answer = await post("presses", { control: one.name, on });
   if (answer.problem) notice(answer.problem);
 };
 
@@ -126,7 +131,6 @@ function openThread(ts) {
 function draw() {
   isDue = false;
   if (!parts.has("workspace")) return;
-  at.who = parts.get("me").id;
   if (!place()) Object.assign(at, { channel: channels()[0]?.id ?? "", thread: "" });
   const around = { names, press, openThread };
   const said = messages();
@@ -142,11 +146,16 @@ function draw() {
   if (at.thread) keepAtEnd(by("replies"), () => drawThread(by("replies"), said, at.thread, around));
   drawVenues();
   drawTabs();
+  if (location.hash !== `#${at.who}/${at.channel}`) {
+    history.replaceState(null, "", `#${at.who}/${at.channel}`); // A reload finds its way back.
+  }
   showModal(by("modal"), parts.get("modal"), {
     names,
-    submit: (values) => act({ act: "submit", values }),
-    close: () => act({ act: "close" }),
+    submit: (values) => act({ act: "submit", view: parts.get("modal")?.id ?? "", values }),
+    close: () => act({ act: "close", view: parts.get("modal")?.id ?? "" }),
   });
+  if (isNew && WIDE.matches && !parts.has("modal")) by("message-box").focus();
+  isNew = false;
 }
 
 function drawSide() {
@@ -247,9 +256,11 @@ function drawTabs() {
 
 // The stream
 
+/** Hear what somebody sees. A hidden tab hears nothing: a browser has six streams for a host. */
 function actAs(who) {
   at.who = who;
   stream?.close();
+  if (document.hidden) return;
   stream = new EventSource(who ? `events?as=${encodeURIComponent(who)}` : "events");
   stream.onmessage = ({ data }) => hear(JSON.parse(data));
   stream.onopen = () => { by("link-state").textContent = ""; };
@@ -258,6 +269,7 @@ function actAs(who) {
 
 function hear({ fresh, set, gone }) {
   if (fresh) parts.clear();
+  if (fresh) at.who = set.me.id;
   for (const name of gone) parts.delete(name);
   for (const [name, part] of Object.entries(set)) parts.set(name, part);
   if (isDue) return;
@@ -280,4 +292,7 @@ by("tabs").addEventListener("click", (event) => {
   const tab = event.target.closest("button");
   if (tab) show({}, tab.dataset.view);
 });
-actAs("");
+document.addEventListener("visibilitychange", () => actAs(at.who));
+const [who, channel] = location.hash.slice(1).split("/");
+at.channel = channel ?? "";
+actAs(who);

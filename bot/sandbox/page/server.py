@@ -59,6 +59,8 @@ class Press(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     control: str
+    on: bool | None = None
+    """What it is to be; None for one that does something once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +93,7 @@ async def serve(stage: Stage) -> AsyncIterator[str]:
     app.router.add_get(f"/{desk.token}/{{file}}", desk.on_file)
     app.router.add_post(f"/{desk.token}/acts", desk.on_act)
     app.router.add_post(f"/{desk.token}/presses", desk.on_press)
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1, access_log=None)
+    runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -145,10 +147,12 @@ class _Desk:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         told = Told()
-        while True:
+        # Handlers are not cancelled with their page: an act that has begun goes on without it.
+        while not (request.transport is None or request.transport.is_closing()):
             if (news := told.news(self._stage.parts(who))) is not None:
                 await response.write(f"data: {json.dumps(news)}\n\n".encode())
             await asyncio.sleep(LOOK_S)
+        return response
 
     async def on_act(self, request: web.Request) -> web.Response:
         try:
@@ -164,7 +168,7 @@ class _Desk:
             press = Press.model_validate_json(await request.read())
         except ValidationError:
             raise web.HTTPBadRequest(text="This is no press of a control.") from None
-        if not self._stage.controls.press(press.control):
+        if not self._stage.controls.press(press.control, press.on):
             raise web.HTTPBadRequest(text="There is no control of that name.")
         return web.json_response({}, status=HTTPStatus.ACCEPTED)
 

@@ -33,7 +33,7 @@ def actors(workspace: Workspace) -> tuple[User, ...]:
 
 def seen(workspace: Workspace, who: User) -> Parts:
     """Return all that a person's client shows: people, channels, messages, whispers, a modal."""
-    found: dict[str, Json] = {"me": {"id": who.id}, "workspace": _workspace(workspace)}
+    found: dict[str, Json] = {"me": {"id": who.id}, "workspace": _workspace(workspace, who)}
     for channel in workspace.channels():
         if who.id not in channel.members:
             continue
@@ -47,8 +47,8 @@ def seen(workspace: Workspace, who: User) -> Parts:
     return found
 
 
-def _workspace(workspace: Workspace) -> Json:
-    """Name everybody and everything that a message may mention, and the app's commands."""
+def _workspace(workspace: Workspace, who: User) -> Json:
+    """Name all that a message may mention, and the app's commands: outsiders have none."""
     able = {user.id for user in actors(workspace)}
     return {
         "name": workspace.domain,
@@ -66,6 +66,7 @@ def _workspace(workspace: Workspace) -> Json:
         "commands": [
             {"command": one.command, "description": one.description, "hint": one.usage_hint}
             for one in workspace.app.commands
+            if who.team_id == workspace.team_id
         ],
     }
 

@@ -21,6 +21,8 @@ from bot.sandbox.venues.faults import Fault, Wrong
 ORDER_EVERY_S = 0.25
 """Between two orders of a runaway bot."""
 SKEW_S = 60.0
+OPEN_MAX = 5_000
+"""An account with so many open orders gets no more of them at once."""
 EVERYWHERE = "everywhere"
 """The group of controls that are of no single venue."""
 
@@ -88,13 +90,18 @@ class Controls:
             for name, control in found
         }
 
-    def press(self, name: str) -> bool:
-        """Press a control by its name, such as `bybit/429`; False if there is none of that name."""
+    def press(self, name: str, on: bool | None = None) -> bool:  # noqa: FBT001 - what it is to be
+        """Press a control by its name, such as `bybit/429`; False if there is none of that name.
+
+        One that is already what it is to be stays so: two presses at once are one.
+        """
         group, _, rest = name.partition("/")
         control = self._controls.get((group, rest))
-        if control is not None:
+        if control is None:
+            return False
+        if on is None or control.is_on is None or control.is_on() is not on:
             control.press()
-        return control is not None
+        return True
 
     def parts(self) -> Parts:
         """Return a part for each control, in the order in which they stand."""
@@ -123,7 +130,7 @@ class Controls:
             "seed",
             _Control(
                 label="Seed orders",
-                hint="Fill the books of every account again.",
+                hint="Put more orders on the books of every account.",
                 press=lambda: self._seed(*self._venues),
             ),
         )
@@ -171,7 +178,7 @@ class Controls:
                 is_on=partial(self._on.__contains__, venue),
             ),
         )
-        hint = "Fill the books of its accounts again."
+        hint = "Put more orders on the books of its accounts."
         yield "seed", _Control(label="+ orders", hint=hint, press=partial(self._seed, venue))
 
     def _choose(self, venue: str, wrong: Wrong) -> None:
@@ -197,9 +204,11 @@ class Controls:
 
     def _seed(self, *venues: str) -> None:
         for account in self._accounts:
-            if account.venue in venues:
-                orders, book = PREMISES[account.venue].orders, self._venues[account.venue].book
-                book.seed(account.place, orders, now=time.time())
+            orders, now = PREMISES[account.venue].orders, time.time()
+            book = self._venues[account.venue].book
+            rest = sum(book.open_count(account.place, now=now).values())
+            if account.venue in venues and rest < OPEN_MAX:
+                book.seed(account.place, orders, now=now)
 
     def _end_all(self) -> None:
         self._faults.clear()

@@ -55,6 +55,8 @@ METHODS: Mapping[str, tuple[Method, str]] = {
 JSON_FIELDS = {"blocks": "invalid_blocks_format", "metadata": "invalid_metadata_format", "view": ""}
 """Arguments that a form carries as JSON, and how Slack refuses them if they are none."""
 
+RESPONSE_URL = "response_url"
+"""What faults and the log of calls know a post to a response_url as; it is no method."""
 BODY_BYTES_MAX = 1_000_000
 
 
@@ -141,7 +143,7 @@ async def _stall(request: web.Request, fault: Fault) -> None:
 
 async def _read_args(request: web.Request) -> Json:
     """Read the arguments of a call from its query and body, whatever form Slack accepts."""
-    args: Json = dict(request.query)
+    args: Json = {name: value for name, value in request.query.items() if name != "token"}
     if request.content_type == "application/json":
         try:
             body = await request.json()
@@ -224,16 +226,18 @@ async def _answer_handshake(request: web.Request) -> web.StreamResponse:
     return await socket_server.open_socket(request, request.app[WORKSPACE].sockets)
 
 
-async def _answer_response_url(request: web.Request) -> web.Response:
+async def _answer_response_url(request: web.Request) -> web.StreamResponse:
     workspace, traffic = request.app[WORKSPACE], request.app[TRAFFIC]
+    if (fault := traffic.take_fault(RESPONSE_URL)) is not None:
+        return await _answer_badly(request, RESPONSE_URL, {}, fault)
     where = workspace.tickets.use_response_url(request.match_info["ticket"])
     if isinstance(where, str):
-        traffic.log("response_url", "", where, applied=False)
+        traffic.log(RESPONSE_URL, "", where, applied=False)
         return web.Response(status=404, text=where)
     try:
         answers.give(workspace, where, await _read_args(request), Source.RESPONSE_URL)
     except Refused as no:
-        traffic.log("response_url", where.channel, no.code, applied=False)
+        traffic.log(RESPONSE_URL, where.channel, no.code, applied=False)
         return web.Response(status=400, text=no.code)
-    traffic.log("response_url", where.channel, "ok", applied=True)
+    traffic.log(RESPONSE_URL, where.channel, "ok", applied=True)
     return web.Response(text="ok")

@@ -211,13 +211,14 @@ class Delivery:
     def _button(
         self, user: str, place: Channel, ts: str, action_id: str, how: How
     ) -> tuple[Message | Ephemeral, Json]:
-        """Find a button on what the person sees; a forger may use any older revision."""
+        """Find a button on what the person sees, or saw; a forger may use any older revision."""
         whispers = [one for one in self._workspace.ephemerals(user) if one.ts == ts]
         shown: list[Message | Ephemeral] = [*self._workspace.revisions(place.id, ts), *whispers]
-        looked_at = shown[::-1] if how.get("forge") else shown[-1:]
+        looked_at = shown[::-1] if how.get("forge") or "shown" in how else shown[-1:]
         for seen in looked_at:
             for block, element in _elements(seen):
-                if element.get("action_id") == action_id:
+                is_meant = "shown" not in how or element.get("value", "") == how["shown"]
+                if element.get("action_id") == action_id and is_meant:
                     return seen, {**element, "block_id": block["block_id"]}
         if not how.get("forge"):
             raise NotPossibleError(f"no button {action_id} on {ts} in {place.id} now")

@@ -32,6 +32,8 @@ class How(TypedDict, total=False):
     """Deliver what no client could send: a button that is gone, a person who is not there."""
     value: str
     """The value the button carries, instead of the stored one. Needs `forge`."""
+    shown: str
+    """The value of the button that the person saw and pressed, if the message was edited since."""
     agrees: bool
     """What the person answers to a button's confirm dialog; True unless said."""
 

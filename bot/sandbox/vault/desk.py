@@ -14,6 +14,7 @@ from bot.sandbox import world as worlds
 from bot.sandbox.accounts import Account
 from bot.sandbox.slack.records import Json
 from bot.sandbox.vault import routes, server
+from bot.sandbox.vault.records import ROOT
 from bot.sandbox.vault.server import SimulatedVault
 
 ROLE, POLICY = "cancelall", "cancelall"
@@ -33,9 +34,10 @@ class DeskVault:
         return self.vault.url
 
     def allow(self, policy: str) -> None:
-        """Let the role do what this policy says, in HCL."""
+        """Let the role do what this policy says, in HCL; then nobody is root here any more."""
         with self.vault.lock:
             routes.ask_as_root(self.vault.state, "POST", f"sys/policy/{POLICY}", {"policy": policy})
+            del self.vault.state.tokens[ROOT]
 
     def seal(self, is_sealed: bool) -> None:  # noqa: FBT001 - as a switch is turned
         """Seal it: every call is answered by 503; or unseal it, and nothing is lost."""

@@ -161,8 +161,9 @@ class Book:
     def open_count(self, uid: str, *, now: float) -> dict[str, int]:
         """Count what is really open on an account, by kind."""
         found: dict[str, int] = {}
-        for order in self.live(uid, now=now):
-            found[order.kind] = found.get(order.kind, 0) + 1
+        for order in self.orders.get(uid, []):
+            if order.is_open(now):
+                found[order.kind] = found.get(order.kind, 0) + 1
         return found
 
     def total(self, *, now: float) -> int:
