@@ -19,6 +19,8 @@ async def test_a_venue_and_slack_fail_in_a_run_and_the_books_empty_all_the_same(
     page = await open_page()
     bybit = desk.venue(page, "Bybit")
     await desk.ask(page, 'bybit --reason "what if"')
+    hint = "Every call is answered by HTTP 500."
+    await expect(control(bybit, "500")).to_have_attribute("title", hint)
     await control(bybit, "500").click()
     await expect(control(bybit, "500")).to_have_attribute("aria-pressed", "true")
     await desk.act_as(page, "bob")
@@ -27,12 +29,13 @@ async def test_a_venue_and_slack_fail_in_a_run_and_the_books_empty_all_the_same(
     await expect(replies).to_contain_text("bybit-mm: reading key, open unknown, Bybit's server")
     await bybit.locator(".wire > summary").click()
     await expect(bybit.locator(".call.bad .code").first).to_have_text("500")
+    await expect(bybit.locator(".call.bad .signed").first).to_have_text("not checked")
     await expect(control(bybit, "500")).to_contain_text(re.compile(r" \d+\S$"))
     await desk.expect_open(page, "Bybit", "1,764")
 
     await control(page, "Slack down").click()
     said = page.locator("#app-parts")
-    await expect(said).to_contain_text("HTTP 503")
+    await expect(said.locator(".bad")).to_contain_text("HTTP 503")
     await desk.card(page).get_by_role("button", name=re.compile("repl")).click()
     box = page.get_by_role("combobox", name="Message #")
     await box.fill("does anybody hear me?")
@@ -46,7 +49,7 @@ async def test_a_venue_and_slack_fail_in_a_run_and_the_books_empty_all_the_same(
     await control(page, "Slack down").click()
     await expect(desk.card(page)).to_contain_text("FLAT: 3 of 3 accounts", timeout=desk.RUN_MS)
     await expect(replies).to_contain_text("bybit: 3 of 3 accounts FLAT")
-    await expect(said).not_to_contain_text("HTTP 503")
+    await expect(said.locator(".bad")).to_have_count(0)
     signed = bybit.locator(".call:not(.bad)").filter(has_text="cancel-all")
     assert await signed.count() > 0
     assert set(await signed.locator(".signed").all_inner_texts()) == {"✓ signed"}

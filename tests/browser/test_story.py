@@ -1,5 +1,7 @@
 """The whole story in a browser, by clicks and typing: the command, who may not, who may, FLAT."""
 
+import signal
+
 from playwright.async_api import expect
 
 from tests.browser import desk
@@ -10,6 +12,7 @@ REFUSED = {
     "gina": "gina is a guest here.",
     "mallory": "mallory is not of our workspace.",
 }
+WIDTHS = "bars => [...new Set(bars.map((bar) => bar.style.width))]"
 VENUES = ("Bybit", "CoinAPI EMS", "Pacifica", "Synthetix")
 
 
@@ -25,6 +28,7 @@ async def test_two_people_empty_every_book_and_nobody_else_can(open_page: Pages,
         await desk.press(page, "Approve cancel")
         await expect(desk.whispers(page).last).to_contain_text(why)
     await expect(page.locator("#board-note")).to_have_text("2,376 orders open")
+    assert await page.locator(".bar i").evaluate_all(WIDTHS) == ["100%"]
     await expect(desk.card(page)).to_contain_text("PENDING")
     await desk.act_as(page, "bob")
     await expect(desk.whispers(page)).to_have_count(0)
@@ -40,6 +44,7 @@ async def test_two_people_empty_every_book_and_nobody_else_can(open_page: Pages,
         await desk.expect_open(page, title, "0")
         assert set(await desk.venue(page, title).locator("thead b").all_inner_texts()) == {"0"}
     await expect(page.locator("#board-note")).to_have_text("0 orders open")
+    assert await page.locator(".bar i").evaluate_all(WIDTHS) == ["0%"]
 
 
 async def test_everybody_sees_a_denial_and_its_reason(open_page: Pages, sandbox):
@@ -59,3 +64,23 @@ async def test_everybody_sees_a_denial_and_its_reason(open_page: Pages, sandbox)
     await expect(desk.card(alice).locator(".mention.loud")).to_have_count(0)
     await expect(desk.card(alice).get_by_role("button", name="Approve cancel")).to_have_count(0)
     await desk.expect_open(alice, "Pacifica", "237")
+
+
+async def test_a_sandbox_that_has_ended_is_seen_to_have(open_page: Pages, sandbox):
+    page = await open_page()
+    await desk.act_as(page, "bob")
+    await page.get_by_role("button", name="# trading").click()
+    await page.reload()
+    await expect(page.get_by_role("radio", name="bob")).to_be_checked()
+    await expect(page.locator("#channel-name")).to_have_text("# trading")
+    sandbox.running.send_signal(signal.SIGINT)
+    await expect(page.locator("#link-state")).to_have_text("The sandbox does not answer.")
+    box = page.get_by_role("combobox", name="Message #")
+    await expect(box).to_be_focused()
+    await page.keyboard.type("anybody?")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#notices")).to_contain_text("Has it ended?")
+    await expect(box).to_have_value("anybody?")
+    await page.context.close()
+    assert all("ERR_" in each for each in open_page.complaints)
+    open_page.complaints.clear()

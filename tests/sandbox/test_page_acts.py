@@ -1,5 +1,6 @@
 """What people do on the page: what is said, what reaches the app, and what no client could do."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -220,6 +221,16 @@ async def test_slack_says_that_the_app_did_not_answer_a_press(page: Page):
     page.app.is_silent = True
     assert await click(page, BOB, card.ts) == FINE
     assert whispered(page, BOB).text == "approve failed with the error “operation_timeout”"
+
+
+async def test_a_press_goes_on_without_the_page_that_it_was_made_on(page: Page):
+    card = page.workspace.post(INCIDENT, page.workspace.app.bot_user_id, Draft(blocks=(CARD,)))
+    page.app.is_silent = True
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await click(page, BOB, card.ts)
+    found = await page.workspace.wait_for(lambda: page.workspace.ephemerals(BOB))
+    assert found[0].text == "approve failed with the error “operation_timeout”"
 
 
 async def submit(page: Page, **values: str) -> Json:

@@ -105,6 +105,13 @@ async def test_nobody_sees_what_only_another_was_shown(page: Page):
     assert "you may not" not in str(bobs.parts)
 
 
+@pytest.mark.parametrize(("who", "offered"), [(GINA, ["/cancelall"]), (MALLORY, [])])
+async def test_an_outsider_is_offered_no_command(page: Page, who: str, offered: list[str]):
+    async with page.visitor.open(who) as told:
+        commands = (await told.news())["set"]["workspace"]["commands"]
+    assert [each["command"] for each in commands] == offered
+
+
 async def test_everybody_who_can_sign_in_is_offered_and_nobody_else(page: Page):
     slack = page.workspace
     slack.put_user(User(id="U0GONE", name="gone", team_id=HOME, is_deactivated=True))

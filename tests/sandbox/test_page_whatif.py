@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 import pytest
 
 from bot.sandbox.accounts import PREMISES, Account, Simulated
-from bot.sandbox.page.whatif import FAULTS, ORDER_EVERY_S, Controls, Switch
+from bot.sandbox.page.whatif import FAULTS, OPEN_MAX, ORDER_EVERY_S, Controls, Switch
 from bot.sandbox.venues.exchange import Answer, Transport
 from tests.fakes.desk import soon
 from tests.sandbox import bybit_caller, coinapi_caller, pacifica_caller, synthetix_caller
@@ -256,3 +256,20 @@ async def test_a_runaway_bot_places_orders_in_turn_for_as_long_as_it_is_on(desk:
         desk.controls.press("pacifica/runaway")
     await asyncio.sleep(1.2 * ORDER_EVERY_S)
     assert desk.count() == after  # It ends with the context.
+
+
+def test_a_control_that_is_pressed_twice_at_once_is_what_it_was_to_be(desk: Desk):
+    for on in (True, True, False, False):
+        for name in ("bybit/500", "pacifica/skew", "synthetix/runaway", "everywhere/slack"):
+            assert desk.controls.press(name, on)
+        assert len(desk.on()) == 4 * on
+
+
+def test_an_account_that_is_full_gets_no_more_orders_at_once(desk: Desk):
+    for _ in range(60):
+        desk.controls.press("everywhere/seed")
+    most = max(sum(PREMISES[venue].orders.values()) for venue in VENUES)
+    now = time.time()
+    for account in desk.accounts:
+        book = desk.venues[account.venue].book
+        assert sum(book.open_count(account.place, now=now).values()) < OPEN_MAX + most

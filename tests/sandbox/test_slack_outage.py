@@ -5,10 +5,12 @@ import json
 import aiohttp
 import pytest
 
+from bot.sandbox import world as worlds
 from bot.sandbox.slack import api, faults
 from bot.sandbox.slack.outage import Outage
 from bot.sandbox.slack.traffic import Traffic
 from bot.sandbox.slack.workspace import Workspace
+from bot.sandbox.world import ALICE, INCIDENT
 
 
 async def called(
@@ -21,7 +23,7 @@ async def called(
 
 
 async def test_an_outage_answers_nothing_and_cuts_every_socket_until_it_ends():
-    workspace, traffic = Workspace(), Traffic()
+    workspace, traffic = worlds.desk(), Traffic()
     traffic.limit_as_slack()
     outage = Outage(workspace, traffic)
     app = workspace.app
@@ -45,7 +47,15 @@ async def test_an_outage_answers_nothing_and_cuts_every_socket_until_it_ends():
         with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
             await session.ws_connect(tickets[1])
         assert refused.value.status == 503
+        ticket_id = workspace.tickets.issue_response_url(ALICE, INCIDENT, None)
+        where, said = api.response_url(url, ticket_id), {"text": "lost"}
+        async with session.post(where, json=said) as reply:
+            assert reply.status == 503
+        assert workspace.ephemerals(ALICE) == ()
         outage.end()
+        async with session.post(where, json=said) as reply:
+            assert reply.status == 200
+        assert len(workspace.ephemerals(ALICE)) == 1
         assert json.loads((await called(session, url, "auth.test", app.bot_token))[1])["ok"]
         async with session.ws_connect(tickets[2]) as socket:
             assert (await socket.receive_json())["type"] == "hello"
