@@ -11,6 +11,8 @@ from adapters.contract import Protective
 from bot.domain.request import Count, Request, RequestState
 from bot.slack import text
 
+NONE = "none "
+
 
 def said(request: Request) -> str:
     """Say how many orders were open, and where that is not known."""
@@ -46,8 +48,9 @@ def protective(request: Request) -> str:
         where = f" on {text.escape(text.names(kept))}" if gone else ""
         parts.append(f"{_how_many(request, kept)}stay{where}")
     if gone:
-        where = " elsewhere" if kept else ""
-        parts.append(f"{_how_many(request, gone)}go{where}: positions lose their stops")
+        where, how_many = " elsewhere" if kept else "", _how_many(request, gone)
+        lost = "" if how_many == NONE else ": positions lose their stops"
+        parts.append(f"{how_many}go{where}{lost}")
     return "; ".join(parts)
 
 
@@ -56,4 +59,7 @@ def _how_many(request: Request, accounts: Sequence[str]) -> str:
         return ""
     counts = [count for count in request.counts if count.account in accounts]
     is_bound = any(count.orders is None or count.is_at_least for count in counts)
-    return f"{'at least ' if is_bound else ''}{sum(count.protective for count in counts):,} "
+    found = sum(count.protective for count in counts)
+    if not found:
+        return "an unknown number " if is_bound else NONE
+    return f"{'at least ' if is_bound else ''}{found:,} "

@@ -65,6 +65,18 @@ def test_counts_never_hide_the_unknown():
     assert "*Open orders* at least 7 when asked" in card(replace(found, counts=at_least)).text
 
 
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ((3, 0), "none go"),
+        ((None, 3), "an unknown number go: positions lose their stops"),
+    ],
+)
+def test_no_stop_is_said_to_go_if_there_is_none(found: tuple[int | None, ...], said: str):
+    asked = card(request(2, state=RequestState.PENDING, counts=counted(*found)))
+    assert f"*Stops, TP/SL, reduce-only* {said}\n" in asked.text
+
+
 def test_only_a_pending_card_says_that_its_orders_are_being_counted():
     assert "*Open orders* not counted\n" in card(request(), judged("acc-000", Outcome.FLAT)).text
     ended = request(state=RequestState.EXPIRED, ended_why="Nobody decided in time.")
