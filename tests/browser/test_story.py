@@ -1,5 +1,6 @@
 """The whole story in a browser, by clicks and typing: the command, who may not, who may, FLAT."""
 
+import asyncio
 import signal
 
 from playwright.async_api import expect
@@ -74,6 +75,7 @@ async def test_a_sandbox_that_has_ended_is_seen_to_have(open_page: Pages, sandbo
     await expect(page.get_by_role("radio", name="bob")).to_be_checked()
     await expect(page.locator("#channel-name")).to_have_text("# trading")
     sandbox.running.send_signal(signal.SIGINT)
+    assert await asyncio.to_thread(sandbox.running.wait, 30) == 0
     await expect(page.locator("#link-state")).to_have_text("The sandbox does not answer.")
     box = page.get_by_role("combobox", name="Message #")
     await expect(box).to_be_focused()
