@@ -14,7 +14,7 @@ const DRAWN = {
   image: (block) => make("p", { class: "block-image" }, `(image: ${block.alt_text})`),
 };
 
-/** Draw blocks. `around` has `names` for mrkdwn and `press(block, element)` for buttons. */
+/** Draw blocks. `around` has `names` for mrkdwn and `press(element, button)` for buttons. */
 export function draw(blocks, around) {
   return blocks.map((block) => {
     const drawn = DRAWN[block.type]?.(block, around);
@@ -36,7 +36,7 @@ function section(block, around) {
     body.append(make("div", { class: "block-fields" }, ...fields));
   }
   whole.append(body);
-  if (block.accessory) whole.append(element(block, block.accessory, around));
+  if (block.accessory) whole.append(element(block.accessory, around));
   return whole;
 }
 
@@ -50,11 +50,11 @@ function context(block, around) {
 }
 
 function actions(block, around) {
-  const all = block.elements.map((each) => element(block, each, around));
+  const all = block.elements.map((each) => element(each, around));
   return make("div", { class: "block-actions" }, ...all);
 }
 
-function element(block, each, around) {
+function element(each, around) {
   if (each.type !== "button") return make("span", { class: "block-unknown" }, `(${each.type})`);
   return make(
     "button",
@@ -63,7 +63,7 @@ function element(block, each, around) {
       class: `button ${each.style ?? ""}`,
       "data-focus": each.action_id,
       "aria-label": each.accessibility_label,
-      on: { click: (event) => around.press(block, each, event.currentTarget) },
+      on: { click: (event) => around.press(each, event.currentTarget) },
     },
     each.text.text,
   );

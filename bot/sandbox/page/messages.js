@@ -52,7 +52,7 @@ function drawMessage(message, around, below) {
   const body = message.blocks.length
     ? drawBlocks(message.blocks, {
       names: around.names,
-      press: (block, element, button) => around.press(message, element, button),
+      press: (element, button) => around.press(message, element, button),
     })
     : [make("p", {}, mrkdwn(message.text, around.names))];
   const facts = { class: message.is_whisper ? "message whisper" : "message", "data-ts": message.ts };
